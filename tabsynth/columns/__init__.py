@@ -1,0 +1,5 @@
+"""Column types: one file per type, each knowing how to recognise, learn and write its values."""
+
+from tabsynth.columns.base import Claim, ColumnCodec, ColumnType, Profile, Values, columns
+
+__all__ = ["Claim", "ColumnCodec", "ColumnType", "Profile", "Values", "columns"]

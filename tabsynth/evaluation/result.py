@@ -1,0 +1,260 @@
+"""Score and Evaluation: what was measured, as data; reports are views of it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from tabsynth.errors import DataError
+
+VERSION = 1
+"""Version of the JSON form."""
+
+Group = Literal["fidelity", "utility", "disclosure", "validity"]
+Better = Literal["lower", "higher", "half"]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A confidence interval.
+
+    Attributes
+    ----------
+    low, high : float
+    level : float
+        Coverage in (0, 1).
+    method : str
+        How it was computed ("Clopper-Pearson", "bootstrap over rows", ...).
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Score:
+    """One measured figure, with what it takes to read it.
+
+    Attributes
+    ----------
+    name : str
+        Stable key ("c2st", "tvd_1way", "membership_auc").
+    title : str
+        What people call it.
+    group : {"fidelity", "utility", "disclosure", "validity"}
+    value : float or None
+        None where it could not be computed; `problem` then says why.
+    better : {"lower", "higher", "half"}
+        Which direction is good; "half": the nearer to 0.5 the better.
+    best : float
+        The value of perfection.
+    explanation : str
+        One sentence of plain words: what it is and how it was computed.
+    interval : Interval or None
+        Where the figure is an estimate.
+    reference : float or None
+        The same figure for as many fresh real rows: what a perfect synthesizer would get.
+    reference_text : str
+        What the reference is.
+    baseline : float or None
+        The same figure for independent columns.
+    problem : str
+        Why there is no value, or what weakens it; empty where all is well.
+    details : mapping
+        More figures, JSON only.
+    """
+
+    name: str
+    title: str
+    group: Group
+    value: float | None
+    better: Better
+    best: float
+    explanation: str
+    interval: Interval | None = None
+    reference: float | None = None
+    reference_text: str = ""
+    baseline: float | None = None
+    problem: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(replace(self, details=dict(self.details)))
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Score:
+        """Rebuild from the JSON form."""
+        interval = state.get("interval")
+        return cls(**{**state, "interval": Interval(**interval) if interval else None})
+
+
+@dataclass(frozen=True)
+class ColumnProfile:
+    """One column in aggregates, enough to draw it; counts, never rows.
+
+    Attributes
+    ----------
+    name, type, role, treatment, measure : str
+        From the schema; `measure` is "continuous", "nominal" or "none" (not compared).
+    dtype : str
+    cells : tuple of str
+        What each cell of the histograms is: an interval ("[18, 22)"), a category, "missing",
+        "(other)".
+    edges : tuple of float
+        For continuous columns the edges of the intervals; empty otherwise.
+    real, synthetic : tuple of float
+        Shares of the cells in the unseen real rows (the training rows where there are none) and
+        in the synthetic ones.
+    tvd : float or None
+        Total variation distance between the two.
+    reference : float or None
+        The same for training rows against unseen real ones.
+    """
+
+    name: str
+    type: str
+    role: str
+    treatment: str
+    measure: str
+    dtype: str = ""
+    cells: tuple[str, ...] = ()
+    edges: tuple[float, ...] = ()
+    real: tuple[float, ...] = ()
+    synthetic: tuple[float, ...] = ()
+    tvd: float | None = None
+    reference: float | None = None
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Two-way total variation distances of all pairs of compared columns.
+
+    Attributes
+    ----------
+    columns : tuple of str
+    tvd : tuple of tuple of float
+        Symmetric, zero diagonal.
+    """
+
+    columns: tuple[str, ...] = ()
+    tvd: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All that is known about a synthetic table.
+
+    Attributes
+    ----------
+    scores : tuple of Score
+    columns : tuple of ColumnProfile
+    pairs : Pairs
+    rows : mapping of str to int
+        Numbers of rows: "train", "holdout", "synthetic", and what was sampled for measuring.
+    privacy : mapping
+        ``{"mechanism": "none", "statement": "No differential privacy was used. ..."}`` and,
+        under a budget, its ledger.
+    provenance : mapping
+        Versions, seed, model, parameters, seconds, digest of the source: for the report's end.
+    notices : tuple of str
+        What a reader must know (rows sampled, no holdout given, columns dropped).
+    """
+
+    scores: tuple[Score, ...]
+    columns: tuple[ColumnProfile, ...] = ()
+    pairs: Pairs = field(default_factory=Pairs)
+    rows: Mapping[str, int] = field(default_factory=dict)
+    privacy: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
+
+    def __getitem__(self, name: str) -> Score:
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise KeyError(name)
+
+    def group(self, group: Group) -> list[Score]:
+        """Return the scores of one group."""
+        return [score for score in self.scores if score.group == group]
+
+    def with_context(
+        self,
+        *,
+        privacy: Mapping[str, Any] | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        notices: Sequence[str] = (),
+    ) -> Evaluation:
+        """Return the evaluation with what its caller knows about how the table was made."""
+        return replace(
+            self,
+            privacy={**self.privacy, **(privacy or {})},
+            provenance={**self.provenance, **(provenance or {})},
+            notices=(*self.notices, *notices),
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        state = {
+            "tabsynth_evaluation": VERSION,
+            "rows": dict(self.rows),
+            "privacy": dict(self.privacy),
+            "provenance": dict(self.provenance),
+            "notices": list(self.notices),
+            "scores": [score.to_dict() for score in self.scores],
+            "columns": [asdict(column) for column in self.columns],
+            "pairs": asdict(self.pairs),
+        }
+        finite: dict[str, Any] = _finite(state)
+        return finite
+
+    @classmethod
+    def from_dict(cls, state: Any) -> Evaluation:
+        """Rebuild from the JSON form.
+
+        Raises
+        ------
+        DataError
+            If the document is no evaluation, or of another version.
+        """
+        if not isinstance(state, Mapping) or "tabsynth_evaluation" not in state:
+            raise DataError("This JSON document is no evaluation written by tabsynth.")
+        if state["tabsynth_evaluation"] != VERSION:
+            raise DataError(
+                f"This evaluation is of format {state['tabsynth_evaluation']!r}; this version of "
+                f"tabsynth reads format {VERSION}. Evaluate the tables again."
+            )
+        pairs = state["pairs"]
+        return cls(
+            scores=tuple(Score.from_dict(score) for score in state["scores"]),
+            columns=tuple(
+                ColumnProfile(**{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()})
+                for c in state["columns"]
+            ),
+            pairs=Pairs(tuple(pairs["columns"]), tuple(tuple(row) for row in pairs["tvd"])),
+            rows=state["rows"],
+            privacy=state["privacy"],
+            provenance=state["provenance"],
+            notices=tuple(state["notices"]),
+        )
+
+    def to_json(self) -> str:
+        """Return the evaluation as JSON text, keys in a stable order."""
+        return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    """Return `value` with NaN and infinities replaced by None and tuples by lists."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
