@@ -218,6 +218,10 @@ class ColumnType(ABC):
     def load(self, state: dict[str, Any]) -> ColumnCodec:
         """Rebuild a codec from its JSON form."""
 
+    def drops(self) -> bool:
+        """Return whether the column is left out of the synthetic table."""
+        return False
+
     def treatment(self) -> str:
         """Return what will happen to the column, in a few words for the plan."""
         return "learnt"

@@ -1,0 +1,165 @@
+"""TableCodec: from a data frame to an encoded table and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from tabsynth.columns import ColumnCodec, ColumnType, columns
+from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.layout import Block, Layout
+from tabsynth.encoding.table import EncodedTable
+from tabsynth.errors import DataError, SchemaError
+from tabsynth.monitor import Monitor, Progress, ignore
+from tabsynth.random import Streams
+from tabsynth.schema import Schema
+
+
+class TableCodec:
+    """The fitted codecs of all columns, side by side.
+
+    Parameters
+    ----------
+    schema : Schema
+    codecs : dict of str to ColumnCodec
+        By column name.
+    coding : Coding
+        What the codecs were fitted for.
+
+    Attributes
+    ----------
+    layout : Layout
+        The blocks of all columns, in the order of the schema.
+
+    Notes
+    -----
+    Privacy: the codec holds bin edges, means and category names read off the rows. Values that
+    fewer rows share than a column's `minimum_count` are not among them, but nothing here is noisy.
+    """
+
+    def __init__(self, schema: Schema, codecs: dict[str, ColumnCodec], coding: Coding) -> None:
+        self.schema, self.codecs, self.coding = schema, codecs, coding
+        blocks: list[Block] = []
+        for column in schema:
+            first = len(blocks)
+            for block in codecs[column.name].blocks:
+                parent = None if block.parent is None else block.parent + first
+                blocks.append(replace(block, parent=parent))
+        self.layout = Layout(tuple(blocks))
+
+    @classmethod
+    def fit(
+        cls,
+        schema: Schema,
+        chunks: Iterable[pd.DataFrame],
+        coding: Coding,
+        monitor: Monitor = ignore,
+    ) -> TableCodec:
+        """Learn every column from one pass over chunks of the table.
+
+        Raises
+        ------
+        SchemaError
+            With the problems of all columns at once.
+        """
+        types = types_of(schema)
+        summaries: dict[str, Any] = {}
+        for chunk in chunks:
+            problems: list[str] = []
+            for done, (name, type_) in enumerate(types.items()):
+                monitor(Progress("reading columns", done, len(types)))
+                try:
+                    summary = type_.summarise(type_.parse(chunk[name]))
+                except SchemaError as error:
+                    problems += error.problems
+                    continue
+                before = summaries.get(name)
+                summaries[name] = summary if before is None else type_.merge(before, summary)
+            if problems:
+                raise SchemaError(problems)
+        if not summaries:
+            raise DataError("There are no columns to learn from.")
+        codecs, problems = {}, []
+        for name, type_ in types.items():
+            try:
+                codecs[name] = type_.fit(summaries[name], coding)
+            except SchemaError as error:
+                problems += error.problems
+        if problems:
+            raise SchemaError(problems)
+        monitor(Progress("reading columns", len(types), len(types)))
+        return cls(schema, codecs, coding)
+
+    def encode(
+        self, frame: pd.DataFrame, streams: Streams | None = None, monitor: Monitor = ignore
+    ) -> EncodedTable:
+        """Return the rows of `frame` as codes and offsets.
+
+        With `streams` ambiguous codes (components of a mixture that overlap) are drawn at random,
+        without them the likeliest is taken.
+        """
+        table = EncodedTable.empty(len(frame), self.layout)
+        block = offset = 0
+        for done, (name, type_) in enumerate(types_of(self.schema).items()):
+            monitor(Progress("encoding", done, len(self.schema)))
+            codec = self.codecs[name]
+            if not codec.blocks:
+                continue
+            rng = None if streams is None else streams.numpy(name)
+            codes, offsets = codec.encode(type_.parse(frame[name]), rng)
+            table.codes[:, block : block + codes.shape[1]] = codes
+            table.offsets[:, offset : offset + offsets.shape[1]] = offsets
+            block += codes.shape[1]
+            offset += offsets.shape[1]
+        monitor(Progress("encoding", len(self.schema), len(self.schema)))
+        return table
+
+    def decode(
+        self, table: EncodedTable, streams: Streams, monitor: Monitor = ignore
+    ) -> pd.DataFrame:
+        """Return the rows of `table` as a data frame with the dtypes of the schema.
+
+        Columns that are never learnt are made anew; columns that are left out are absent.
+        """
+        series: dict[str, pd.Series] = {}
+        block = offset = 0
+        for done, (name, type_) in enumerate(types_of(self.schema).items()):
+            monitor(Progress("decoding", done, len(self.schema)))
+            codec = self.codecs[name]
+            n_blocks = len(codec.blocks)
+            n_offsets = sum(part.has_offset for part in codec.blocks)
+            codes = table.codes[:, block : block + n_blocks]
+            offsets = table.offsets[:, offset : offset + n_offsets]
+            block += n_blocks
+            offset += n_offsets
+            if type_.drops():
+                continue
+            values = codec.decode(codes, offsets, streams.numpy(name))
+            series[name] = type_.render(values)
+        monitor(Progress("decoding", len(self.schema), len(self.schema)))
+        return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
+
+    def state(self) -> dict[str, Any]:
+        """Return the JSON form, without the schema."""
+        return {
+            "coding": self.coding.to_dict(),
+            "columns": {name: codec.state() for name, codec in self.codecs.items()},
+        }
+
+    @classmethod
+    def load(cls, schema: Schema, state: dict[str, Any]) -> TableCodec:
+        """Rebuild from the JSON form."""
+        types = types_of(schema)
+        codecs = {name: types[name].load(saved) for name, saved in state["columns"].items()}
+        return cls(schema, codecs, Coding.from_dict(state["coding"]))
+
+
+def types_of(schema: Schema) -> dict[str, ColumnType]:
+    """Return the column type that serves each column of `schema`."""
+    return {
+        column.name: columns.get(column.type)(column, schema.missing_of(column))
+        for column in schema
+    }

@@ -1,0 +1,241 @@
+"""Numbers: integers and reals, with their decimals, their lattice and their ties kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from tabsynth.columns._continuous import ContinuousType
+from tabsynth.columns.base import Claim, Profile, Values, columns
+from tabsynth.encoding.distribution import Distribution
+from tabsynth.encoding.grid import Grid
+from tabsynth.errors import SchemaError
+from tabsynth.schema.dtype import is_text, restore
+
+_NUMBER = r"[+-]?(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
+_COMMA = r"[+-]?(?:0|[1-9]\d*)?(?:,\d+)?"
+_DIGIT = r".*\d.*"
+
+
+@columns.register("number")
+class Number(ContinuousType):
+    """Integers and reals.
+
+    Numbers stored as text are recognised unless they have leading zeros, which make them codes
+    ("007"); they are written back with as many decimals as the source shows.
+    """
+
+    name = "number"
+    description = "Integers and reals; decimals, lattices (multiples of 5) and ties are kept."
+    parameters: ClassVar[Mapping[str, str]] = {
+        "integer": "true where all values are whole numbers",
+        "decimals": "decimal places to round to",
+        "minimum": "smallest value allowed",
+        "maximum": "largest value allowed",
+        "minimum_count": "fewest rows that must share a value before it is released as it is",
+        "places": "text columns: [fewest, most] decimal places that the source shows",
+        "decimal": "text columns: the decimal mark, '.' or ','",
+        "nullable": "whether cells may be missing although none is",
+    }
+
+    @classmethod
+    def claims(cls, profile: Profile) -> Claim | None:
+        """Claim numeric dtypes, and texts that all read as numbers without leading zeros."""
+        dtype = profile.series.dtype
+        if not profile.is_text:
+            if not _is_numeric(profile.series):
+                return None
+            integral = pd.api.types.is_integer_dtype(dtype)
+            words = "whole numbers" if integral else "real numbers"
+            return Claim(0.7, f"{words}, {profile.n_distinct:,} distinct", {"integer": integral})
+        if not profile.n_distinct:
+            return None
+        texts = profile.texts.str.strip()
+        if not texts.str.fullmatch(_DIGIT).all():
+            return None
+        if texts.str.fullmatch(_NUMBER).all():
+            mark = "."
+        elif texts.str.fullmatch(_COMMA).all():
+            mark = ","
+        else:
+            return None
+        if not texts.str.contains(r"[.,eE]", regex=True).any():
+            if not _fits_64_bits(texts):
+                return None
+            return Claim(0.7, f"whole numbers, {len(texts):,} distinct", {"integer": True})
+        parameters: dict[str, Any] = {"integer": False}
+        if not texts.str.contains("[eE]").any():
+            shown = texts.str.extract(r"[.,](\d*)$", expand=False).fillna("").str.len()
+            parameters["places"] = [int(shown.min()), int(shown.max())]
+        if mark == ",":
+            parameters["decimal"] = mark
+        return Claim(0.7, f"real numbers, {len(texts):,} distinct", parameters)
+
+    def parse(self, series: pd.Series) -> Values:
+        """Turn numbers or their texts into int64, uint64 or float64."""
+        profile = Profile(self.column.name, series, self.missing_values)
+        missing = profile.missing
+        if profile.is_text:
+            data, missing = self._parse_text(series, missing)
+        else:
+            data = _typed(series, missing, self.column.name)
+        if data.dtype.kind == "f":
+            infinite = np.flatnonzero(np.isinf(data) & ~missing)
+            if len(infinite):
+                raise self._misfit(
+                    infinite,
+                    len(data),
+                    "have a finite size: infinite values cannot be learnt",
+                    "Replace them by missing cells or by numbers.",
+                )
+            missing = missing | np.isnan(data)
+            data = np.where(missing, 0.0, data)
+            whole = bool((data == np.rint(data)).all()) and np.abs(data).max(initial=0) < 2**53
+            if self.column.get("integer") and whole:
+                data = data.astype(np.int64)
+        low, high = self.limits()
+        outside = np.zeros(len(data), dtype=bool)
+        if low is not None:
+            outside |= ~missing & (data < low)
+        if high is not None:
+            outside |= ~missing & (data > high)
+        if outside.any():
+            raise self._misfit(
+                np.flatnonzero(outside),
+                len(data),
+                "lie between the declared minimum and maximum",
+                "Widen minimum and maximum in the schema, or clean the column.",
+            )
+        return Values(data, missing)
+
+    def _parse_text(self, series: pd.Series, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        codes, uniques = pd.factorize(series)
+        texts = pd.Series(uniques).astype("str").str.strip()
+        if self.column.get("decimal") == ",":
+            texts = texts.str.replace(",", ".", regex=False)
+        numbers: np.ndarray
+        whole = texts.str.fullmatch(r"[+-]?\d+").to_numpy(dtype=bool)
+        needed = np.zeros(len(texts), dtype=bool)
+        needed[codes[~missing]] = True
+        if needed.any() and whole[needed].all() and _fits_64_bits(texts[needed]):
+            exact = [int(text) if use else 0 for text, use in zip(texts, needed, strict=True)]
+            big = max(exact) >= 2**63
+            numbers = np.array(exact, dtype=np.uint64 if big else np.int64)
+            bad = np.zeros(len(texts), dtype=bool)
+        else:
+            numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=np.float64)
+            bad = np.isnan(numbers) & needed
+        if not len(texts):
+            numbers, bad = np.zeros(1), np.zeros(1, dtype=bool)
+        where = np.maximum(codes, 0)
+        wrong = np.flatnonzero(bad[where] & ~missing)
+        if len(wrong):
+            raise self._misfit(
+                wrong,
+                len(series),
+                "read as a number",
+                "Name the texts that mean missing with missing: [...], or set the type to "
+                "category or text.",
+            )
+        data = numbers[where]
+        return (np.where(missing, data.dtype.type(0), data), missing)
+
+    def render(self, values: Values) -> pd.Series:
+        """Write numbers in the column's dtype, text columns with the source's decimals."""
+        spec = self.column.dtype
+        name = self.column.name
+        if self.column.get("decimals") is not None and values.data.dtype.kind == "f":
+            values = Values(np.round(values.data, self.column.get("decimals")), values.missing)
+        if not is_text(spec):
+            return restore(values.data, values.missing, spec, name)
+        texts = self._texts(values.data)
+        marker = self.column.get("missing_as")
+        if marker is not None:
+            texts[values.missing] = marker
+            return restore(texts, np.zeros(len(texts), dtype=bool), spec, name)
+        return restore(texts, values.missing, spec, name)
+
+    def _texts(self, data: np.ndarray) -> np.ndarray:
+        """Return numbers as the source would write them, object array of str."""
+        distinct, where = np.unique(data, return_inverse=True)
+        if distinct.dtype.kind in "iu":
+            texts = [str(number) for number in distinct.tolist()]
+        else:
+            fewest, most = self.column.get("places", (0, None))
+            texts = [_written(number, fewest, most) for number in distinct.tolist()]
+            if self.column.get("decimal") == ",":
+                texts = [text.replace(".", ",") for text in texts]
+        return np.array([*texts, ""], dtype=object)[where]
+
+    def grid(self, summary: Distribution) -> Grid:
+        """Return the lattice; a declared number of decimals goes before what was seen."""
+        declared = self.column.get("decimals")
+        if declared is not None and summary.values.dtype.kind == "f" and len(summary.values):
+            scaled = np.abs(summary.values).max() * 10.0**declared
+            if scaled < 2**53:
+                return Grid(0, 1, int(declared))
+        return Grid.of(summary)
+
+    def limits(self) -> tuple[float | None, float | None]:
+        """Return the declared minimum and maximum."""
+        return self.column.get("minimum"), self.column.get("maximum")
+
+
+def _written(number: float, fewest: int, most: int | None) -> str:
+    """Return a number with between `fewest` and `most` decimal places."""
+    if most is None:
+        return repr(number)
+    text = f"{number:.{most}f}"
+    if most > fewest:
+        whole, _, places = text.partition(".")
+        places = places[:fewest] + places[fewest:].rstrip("0")
+        text = f"{whole}.{places}" if places else whole
+    return text[1:] if float(text) == 0 and text.startswith("-") else text
+
+
+def _is_numeric(series: pd.Series) -> bool:
+    dtype = series.dtype
+    if pd.api.types.is_bool_dtype(dtype) or isinstance(dtype, pd.CategoricalDtype):
+        return False
+    if pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype):
+        return True
+    if dtype.kind == "O" or isinstance(dtype, pd.ArrowDtype):
+        kind = pd.api.types.infer_dtype(series, skipna=True)
+        return kind in ("integer", "floating", "mixed-integer-float", "decimal")
+    return False
+
+
+def _typed(series: pd.Series, missing: np.ndarray, name: str) -> np.ndarray:
+    """Return a numeric column as int64, uint64 or float64, 0 where missing."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iu":
+        return series.to_numpy(dtype=np.uint64 if dtype == np.uint64 else np.int64)
+    if isinstance(dtype, np.dtype) and dtype.kind == "f":
+        return series.to_numpy(dtype=np.float64)
+    if not _is_numeric(series):
+        raise SchemaError(
+            f"Column {name!r} (number): the column holds values of type {dtype} that are not "
+            "numbers. Set its type to category or text."
+        )
+    filled = series.where(~missing, 0)
+    if pd.api.types.is_integer_dtype(dtype):
+        unsigned = "uint64" in str(dtype).lower()
+        return filled.to_numpy(dtype=np.uint64 if unsigned else np.int64)
+    if dtype.kind == "O" and pd.api.types.infer_dtype(filled, skipna=True) == "integer":
+        try:
+            return filled.to_numpy(dtype=np.int64)
+        except OverflowError:
+            pass
+    return filled.to_numpy(dtype=np.float64)
+
+
+def _fits_64_bits(texts: pd.Series) -> bool:
+    """Return whether whole numbers written as text fit in int64, or all in uint64."""
+    if texts.str.len().max() < 19:
+        return True
+    numbers = [int(text) for text in texts]
+    lowest, highest = min(numbers), max(numbers)
+    return (lowest >= -(2**63) and highest < 2**63) or (lowest >= 0 and highest < 2**64)

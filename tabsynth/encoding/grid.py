@@ -1,0 +1,93 @@
+"""Grid: the lattice that a column's numbers lie on, so that decoding gives such numbers again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tabsynth.encoding.distribution import Distribution
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Numbers ``(origin + step * k) / 10**decimals`` with integer k, or any float.
+
+    Attributes
+    ----------
+    origin : int
+        Where k is 0.
+    step : int
+        Distance between neighbours, in units of the last decimal place; 0: no lattice, numbers
+        are taken as they are.
+    decimals : int
+    """
+
+    origin: int
+    step: int
+    decimals: int = 0
+
+    @property
+    def is_lattice(self) -> bool:
+        """Whether numbers lie on a lattice."""
+        return self.step > 0
+
+    @classmethod
+    def of(cls, distribution: Distribution) -> Grid:
+        """Return the grid that all values of `distribution` lie on."""
+        values = distribution.values
+        if not len(values):
+            return cls(0, 1)
+        if values.dtype.kind in "iu":
+            origin, step = int(values[0]), max(distribution.step, 1)
+            if (int(values[-1]) - origin) // step < 2**62:
+                return cls(origin, step)
+            return cls(0, 0)
+        if distribution.decimals is None:
+            return cls(0, 0)
+        scaled = np.rint(values * 10.0**distribution.decimals).astype(np.int64)
+        step = int(np.gcd.reduce(np.diff(scaled))) if len(scaled) > 1 else 1
+        return cls(int(scaled[0]), max(step, 1), distribution.decimals)
+
+    def index(self, numbers: np.ndarray) -> np.ndarray:
+        """Return k as int64 of shape (n,), or the numbers as float64 where there is no lattice."""
+        if not self.is_lattice:
+            return numbers.astype(np.float64)
+        if numbers.dtype.kind == "u":
+            distance = (numbers - np.uint64(self.origin)).view(np.int64)
+            return distance // self.step
+        if numbers.dtype.kind == "i":
+            # Wrap-around is harmless: true distances fit in 63 bits (see `of`) after dividing.
+            distance = (numbers.view(np.uint64) - _wrap(self.origin)).astype(np.uint64)
+            return (distance // np.uint64(self.step)).view(np.int64)
+        scaled = np.rint(numbers * 10.0**self.decimals) - self.origin
+        return np.rint(scaled / self.step).astype(np.int64)
+
+    def number(self, index: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
+        """Return the numbers at `index`, as int64, uint64 or float64 like the column's."""
+        if not self.is_lattice:
+            if dtype.kind in "iu":
+                info = np.iinfo(dtype)
+                inside = np.clip(np.rint(index), float(info.min), float(info.max))
+                # float(info.max) rounds up beyond the type; such values become its maximum
+                above = inside >= float(info.max)
+                numbers = np.where(above, 0.0, inside).astype(dtype)
+                numbers[above] = info.max
+                return numbers
+            return index.astype(np.float64)
+        if dtype.kind == "u":
+            return index.view(np.uint64) * np.uint64(self.step) + np.uint64(self.origin)
+        if dtype.kind == "i":
+            wrapped = index.view(np.uint64) * np.uint64(self.step) + _wrap(self.origin)
+            return wrapped.view(np.int64)
+        return (index * self.step + self.origin) / 10.0**self.decimals
+
+    def to_list(self) -> list[int]:
+        """Return the JSON form."""
+        return [self.origin, self.step, self.decimals]
+
+
+def _wrap(number: int) -> np.uint64:
+    """Return a Python integer as the 64 bits of its two's complement."""
+    return np.uint64(number % 2**64)

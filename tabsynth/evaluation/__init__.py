@@ -1,0 +1,5 @@
+"""Judging a synthetic table: measures of fidelity, utility and disclosure, and their result.
+
+`tabsynth.evaluation.evaluate.evaluate` runs every registered measure on real and synthetic rows
+and returns an `Evaluation`. A measure is a subclass of `Measure` with one decorator.
+"""

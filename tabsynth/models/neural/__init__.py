@@ -1,0 +1,1 @@
+"""What neural models are built from: modules and training steps made from a Layout."""

@@ -1,0 +1,275 @@
+"""The one-call path that the command line and Python share: a table in, a table and report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tabsynth.codec import types_of
+from tabsynth.errors import ConfigError
+from tabsynth.evaluation import evaluate
+from tabsynth.evaluation.result import Evaluation
+from tabsynth.monitor import Monitor, ignore
+from tabsynth.random import Streams
+from tabsynth.report import to_card, to_html
+from tabsynth.schema import Schema
+from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
+from tabsynth.synthesizer import NO_PRIVACY, Choice, Synthesizer, require_rows, versions
+
+HOLDOUT_SHARE = 0.2
+"""Share of the rows kept unseen, for the evaluation to compare with."""
+MOST_HOLDOUT = 20_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will happen to a table, before anything is learnt.
+
+    Attributes
+    ----------
+    schema : Schema
+    choice : Choice
+        The model, and why.
+    n_train, n_holdout, n_rows : int
+        Rows to learn from, rows kept unseen, rows to make.
+    treatments : mapping of str to str
+        What happens to each column, in a few words.
+    notices : tuple of str
+        What a person must know before going on.
+    """
+
+    schema: Schema
+    choice: Choice
+    n_train: int
+    n_holdout: int
+    n_rows: int
+    treatments: Mapping[str, str]
+    notices: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            "tabsynth_plan": 1,
+            "model": self.choice.model,
+            "model_reason": self.choice.reason,
+            "rows": {"train": self.n_train, "holdout": self.n_holdout, "made": self.n_rows},
+            "columns": [
+                {"name": c.name, "treatment": self.treatments[c.name], **c.to_dict()}
+                for c in self.schema
+            ],
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True)
+class Deidentified:
+    """A synthetic table with the evidence for it.
+
+    Attributes
+    ----------
+    table : DataFrame
+        The synthetic rows.
+    evaluation : Evaluation
+    synthesizer : Synthesizer
+        Fitted; `save` keeps it.
+    plan : Plan
+    """
+
+    table: pd.DataFrame
+    evaluation: Evaluation
+    synthesizer: Synthesizer
+    plan: Plan
+
+    def report(self) -> str:
+        """Return the report as one HTML page; confidential, as it shows statistics of real rows."""
+        return to_html(self.evaluation)
+
+    def card(self) -> str:
+        """Return the card that goes with the synthetic table, as Markdown."""
+        return to_card(self.evaluation)
+
+
+def make_plan(
+    table: pd.DataFrame,
+    *,
+    model: str = "auto",
+    schema: Schema | None = None,
+    missing_values: Sequence[str] = ("",),
+    rows: int | None = None,
+    target: str | Sequence[str] | None = None,
+    holdout: float = HOLDOUT_SHARE,
+) -> Plan:
+    """Return what `deidentify` would do with `table`; nothing is learnt and nothing written.
+
+    Raises
+    ------
+    DataError, SchemaError, ConfigError
+        As `deidentify`.
+    """
+    require_rows(len(table))
+    if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
+        raise ConfigError(f"rows must be 0 or a positive integer. Got {rows!r}.")
+    if not 0 <= holdout <= 0.9:
+        raise ConfigError(f"holdout must be a share between 0 and 0.9. Got {holdout!r}.")
+    if schema is None:
+        schema = infer_schema(table, missing_values=tuple(missing_values))
+    else:
+        check_schema(schema, table)
+        schema = with_dtypes(schema, table)
+    for name in _targets(target):
+        if name not in schema:
+            raise ConfigError(f"target {name!r} is no column. Columns: {', '.join(schema.names)}.")
+    n_holdout = min(round(len(table) * holdout), MOST_HOLDOUT)
+    n_train = len(table) - n_holdout
+    types = types_of(schema)
+    dropped = [name for name, type_ in types.items() if type_.drops()]
+    notices = []
+    if dropped:
+        notices.append(
+            f"Left out as free text, which may name people: {', '.join(dropped)}. "
+            "Give the column another type in the schema to keep it."
+        )
+    if len(dropped) == len(schema):
+        raise ConfigError(
+            "Every column would be left out as free text. Give at least one column another type "
+            "in the schema."
+        )
+    return Plan(
+        schema,
+        Synthesizer(model).choose(n_train),
+        n_train,
+        n_holdout,
+        len(table) if rows is None else rows,
+        {name: type_.treatment() for name, type_ in types.items()},
+        tuple(notices),
+    )
+
+
+def deidentify(
+    table: pd.DataFrame,
+    *,
+    model: str = "auto",
+    parameters: Mapping[str, Any] | None = None,
+    schema: Schema | None = None,
+    missing_values: Sequence[str] = ("",),
+    target: str | Sequence[str] | None = None,
+    rows: int | None = None,
+    holdout: float = HOLDOUT_SHARE,
+    seed: int | None = None,
+    monitor: Monitor | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> Deidentified:
+    """Make a synthetic table from `table`, and judge it against rows the model never saw.
+
+    Parameters
+    ----------
+    table : DataFrame of shape (n_rows, n_columns)
+        Typed columns or texts.
+    model : str
+        Name of a model, or "auto".
+    parameters : mapping, optional
+        Hyper-parameters of the model.
+    schema : Schema, optional
+        Inferred where left out.
+    missing_values : sequence of str
+        Cell texts that mean "missing", where the schema is inferred.
+    target : str or sequence of str, optional
+        Columns that people will predict; utility is measured for them.
+    rows : int, optional
+        Rows to make; as many as `table` has where left out.
+    holdout : float
+        Share of the rows, in [0, 0.9], kept unseen for the evaluation.
+    seed : int, optional
+        Makes the result reproducible; drawn and reported where left out.
+    monitor : callable, optional
+        Told of the progress.
+    provenance : mapping, optional
+        What the report shall say about the source, such as its name.
+
+    Returns
+    -------
+    Deidentified
+
+    Raises
+    ------
+    DataError
+        If the table cannot be learnt from.
+    SchemaError
+        If the schema does not fit, with every problem.
+    ConfigError
+        If a parameter has a value that is not allowed.
+
+    Notes
+    -----
+    Privacy: no formal guarantee (see `Synthesizer`). The evaluation holds statistics of real rows.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabsynth import deidentify
+    >>> table = pd.DataFrame({"x": [1, 2, 3, 4] * 10, "y": list("abab") * 10})
+    >>> deidentify(table, model="independent", seed=7).table.shape
+    (40, 2)
+    """
+    started = time.perf_counter()
+    watch = monitor or ignore
+    streams = Streams(seed)
+    plan = make_plan(
+        table,
+        model=model,
+        schema=schema,
+        missing_values=missing_values,
+        rows=rows,
+        target=target,
+        holdout=holdout,
+    )
+    order = streams.numpy("holdout").permutation(len(table))
+    unseen = np.sort(order[: plan.n_holdout])
+    seen = np.sort(order[plan.n_holdout :])
+    train = table.iloc[seen].reset_index(drop=True)
+    synthesizer = Synthesizer(
+        plan.choice.model,
+        parameters=parameters,
+        schema=plan.schema,
+        seed=streams.seed,
+        monitor=monitor,
+    ).fit(train)
+    synthesizer.choice_ = plan.choice
+    made = synthesizer.sample(plan.n_rows)
+    evaluation = evaluate(
+        train,
+        made,
+        holdout=table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None,
+        target=target,
+        schema=plan.schema,
+        seed=streams.seed,
+        monitor=watch,
+    )
+    chosen = synthesizer.model_
+    evaluation = evaluation.with_context(
+        privacy={"mechanism": "none", "statement": NO_PRIVACY},
+        provenance={
+            "model": chosen.name,
+            "model_description": chosen.description,
+            "model_reason": plan.choice.reason,
+            "parameters": chosen.parameters.to_dict(),
+            "seed": streams.seed,
+            "seconds_fit": round(synthesizer.seconds_, 2),
+            "seconds_total": round(time.perf_counter() - started, 2),
+            "versions": versions(),
+            **(provenance or {}),
+        },
+        notices=plan.notices,
+    )
+    return Deidentified(made, evaluation, synthesizer, plan)
+
+
+def _targets(target: str | Sequence[str] | None) -> list[str]:
+    if target is None:
+        return []
+    return [target] if isinstance(target, str) else list(target)
