@@ -156,12 +156,8 @@ class Datetime(ContinuousType):
         distinct, where = np.unique(ticks, return_inverse=True)
         form = self.column.get("format", "%Y-%m-%d")
         texts = _written(distinct.view("datetime64[us]"), form, self.column.get("padded", True))
-        written = texts[where]
         marker = self.column.get("missing_as")
-        if marker is not None:
-            written[values.missing] = marker
-            return restore(written, np.zeros(len(written), dtype=bool), spec, name)
-        return restore(written, values.missing, spec, name)
+        return restore(texts[where], values.missing, spec, name, missing_as=marker)
 
     def limits(self) -> tuple[float | None, float | None]:
         """Return the declared earliest and latest time as ticks."""
@@ -237,8 +233,8 @@ def _written(times: np.ndarray, form: str, padded: bool) -> np.ndarray:
             form = form.replace(f"%{letter}", f"%-{letter}")
     # strftime pads years below 1000 differently from one system to the next
     years = np.char.zfill((times.astype("datetime64[Y]").astype(int) + 1970).astype(str), 4)
-    marked = pd.Series(times).dt.strftime(form.replace("%Y", "\x00")).to_numpy(dtype=object)
+    marked = pd.Series(times).dt.strftime(form.replace("%Y", "\u2400")).to_numpy(dtype=object)
     return np.array(
-        [text.replace("\x00", year) for text, year in zip(marked, years, strict=True)],
+        [text.replace("\u2400", year) for text, year in zip(marked, years, strict=True)],
         dtype=object,
     )

@@ -106,12 +106,9 @@ class Duration(ContinuousType):
         if not is_text(spec):
             return restore(ticks.view(f"timedelta64[{self._unit()}]"), values.missing, spec, name)
         distinct, where = np.unique(ticks, return_inverse=True)
-        written = self._written(distinct)[where]
         marker = self.column.get("missing_as")
-        if marker is not None:
-            written[values.missing] = marker
-            return restore(written, np.zeros(len(written), dtype=bool), spec, name)
-        return restore(written, values.missing, spec, name)
+        texts = self._written(distinct)[where]
+        return restore(texts, values.missing, spec, name, missing_as=marker)
 
     def _written(self, ticks: np.ndarray) -> np.ndarray:
         """Return distinct ticks of microseconds as texts, object array of str."""

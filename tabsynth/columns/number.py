@@ -151,12 +151,8 @@ class Number(ContinuousType):
             values = Values(np.round(values.data, self.column.get("decimals")), values.missing)
         if not is_text(spec):
             return restore(values.data, values.missing, spec, name)
-        texts = self._texts(values.data)
         marker = self.column.get("missing_as")
-        if marker is not None:
-            texts[values.missing] = marker
-            return restore(texts, np.zeros(len(texts), dtype=bool), spec, name)
-        return restore(texts, values.missing, spec, name)
+        return restore(self._texts(values.data), values.missing, spec, name, missing_as=marker)
 
     def _texts(self, data: np.ndarray) -> np.ndarray:
         """Return numbers as the source would write them, object array of str."""

@@ -10,6 +10,9 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.intervals import find_atoms, partition, softened_ends
 from tabsynth.encoding.layout import Block
 
+_LARGEST = float(2**64 - 2**11)
+"""The largest float below 2**64."""
+
 
 class BinCoder:
     """Codes numbers by the interval they fall in and the position inside it.
@@ -74,8 +77,10 @@ class BinCoder:
         bottom, top = softened_ends(values, counts, min(floor, total))
         if lows.dtype.kind == "i":
             bottom, top = np.ceil(bottom), np.floor(top)
-        lows[0] = min(max(lows[0], bottom), highs[0])
-        highs[-1] = max(min(highs[-1], top), lows[-1])
+        if bottom > lows[0]:
+            lows[0] = bottom if bottom < highs[0] else highs[0]
+        if top < highs[-1]:
+            highs[-1] = top if top > lows[-1] else lows[-1]
         codes = np.concatenate(code)
         parts = int(np.bincount(codes).max())
         return cls(lows, highs, codes, np.concatenate(part), parts)
@@ -134,9 +139,11 @@ class BinCoder:
         offset = offsets[:, 0].astype(np.float64) if offsets.shape[1] else np.zeros(len(code))
         position = np.clip((offset + 1.0) / 2.0, 0.0, 1.0)
         if self.lattice:
-            inside = np.floor(position * (high - low + 1).astype(np.float64)).astype(np.int64)
-            result: np.ndarray = np.minimum(low + inside, high)
-            return result
+            count = high.astype(np.float64) - low.astype(np.float64) + 1.0
+            # Unsigned and modulo 2**64, as an interval may be wider than int64.
+            inside = np.minimum(np.floor(position * count), _LARGEST).astype(np.uint64)
+            inside = np.minimum(inside, high.view(np.uint64) - low.view(np.uint64))
+            return (low.view(np.uint64) + inside).view(np.int64)
         number: np.ndarray = low + position * (high - low)
         return number
 

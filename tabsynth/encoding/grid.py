@@ -12,7 +12,7 @@ from tabsynth.encoding.distribution import Distribution
 
 @dataclass(frozen=True)
 class Grid:
-    """Numbers ``(origin + step * k) / 10**decimals`` with integer k, or any float.
+    """Numbers ``(origin + step * k) / 10**decimals`` with 64-bit integer k, or any float.
 
     Attributes
     ----------
@@ -43,7 +43,8 @@ class Grid:
             origin, step = int(values[0]), max(distribution.step, 1)
             if (int(values[-1]) - origin) // step < 2**62:
                 return cls(origin, step)
-            return cls(0, 0)
+            # Spread over (nearly) all 64 bits: every integer is its own index.
+            return cls(2**63 if values.dtype.kind == "u" else 0, 1)
         if distribution.decimals is None:
             return cls(0, 0)
         scaled = np.rint(values * 10.0**distribution.decimals).astype(np.int64)
@@ -56,10 +57,11 @@ class Grid:
             return numbers.astype(np.float64)
         if numbers.dtype.kind == "u":
             distance = (numbers - np.uint64(self.origin)).view(np.int64)
-            return distance // self.step
+            index: np.ndarray = distance // self.step
+            return index
         if numbers.dtype.kind == "i":
-            # Wrap-around is harmless: true distances fit in 63 bits (see `of`) after dividing.
-            distance = (numbers.view(np.uint64) - _wrap(self.origin)).astype(np.uint64)
+            # Modulo 2**64: true distances are not negative and fit in 64 bits, or step is 1.
+            distance = numbers.view(np.uint64) - _wrap(self.origin)
             return (distance // np.uint64(self.step)).view(np.int64)
         scaled = np.rint(numbers * 10.0**self.decimals) - self.origin
         return np.rint(scaled / self.step).astype(np.int64)
@@ -67,14 +69,6 @@ class Grid:
     def number(self, index: np.ndarray, dtype: np.dtype[Any]) -> np.ndarray:
         """Return the numbers at `index`, as int64, uint64 or float64 like the column's."""
         if not self.is_lattice:
-            if dtype.kind in "iu":
-                info = np.iinfo(dtype)
-                inside = np.clip(np.rint(index), float(info.min), float(info.max))
-                # float(info.max) rounds up beyond the type; such values become its maximum
-                above = inside >= float(info.max)
-                numbers = np.where(above, 0.0, inside).astype(dtype)
-                numbers[above] = info.max
-                return numbers
             return index.astype(np.float64)
         if dtype.kind == "u":
             return index.view(np.uint64) * np.uint64(self.step) + np.uint64(self.origin)

@@ -97,3 +97,8 @@ def softened_ends(values: np.ndarray, counts: np.ndarray, rows: int) -> tuple[fl
     low = mean_of_first(values[:low_end].astype(np.float64), counts[:low_end])
     high = mean_of_first(values[high_start:][::-1].astype(np.float64), counts[high_start:][::-1])
     return low, high
+
+
+def nearest_integers(x: np.ndarray) -> np.ndarray:
+    """Return int64 nearest to float64 `x`, kept inside the range of int64."""
+    return np.clip(np.rint(x), -(2.0**63), 2.0**63 - 2.0**10).astype(np.int64)

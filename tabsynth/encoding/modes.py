@@ -7,7 +7,13 @@ from typing import Any, Self
 import numpy as np
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.encoding.intervals import find_atoms, partition, softened_ends, stands_out
+from tabsynth.encoding.intervals import (
+    find_atoms,
+    nearest_integers,
+    partition,
+    softened_ends,
+    stands_out,
+)
 from tabsynth.encoding.layout import Block
 
 CELLS = 2048
@@ -65,11 +71,15 @@ class ModeCoder:
         else:
             shared = find_atoms(counts, ATOM_SHARE, floor, MOST_ATOMS) & stands_out(counts)
         rest = ~shared
-        if not rest.any():
+        rows = int(counts[rest].sum())
+        if not rows or (rows < floor and shared.any()):
+            # Too few rows for a component of their own: they go to the nearest atom.
             return cls(nothing, nothing, nothing, values[shared], bounds)
         means, deviations, weights = fit_mixture(
-            values[rest].astype(np.float64), counts[rest], coding.size
+            values[rest].astype(np.float64), counts[rest], coding.size, least=floor / rows
         )
+        if values.dtype.kind == "i":
+            deviations = np.maximum(deviations, 0.25)
         return cls(means, deviations, weights, values[shared], bounds)
 
     def blocks(self, owner: str, nullable: bool) -> tuple[Block, ...]:
@@ -99,7 +109,7 @@ class ModeCoder:
                 codes[rest] = np.where(nearer, left, spot[rest])
             return codes[:, None], offsets
         x = np.clip(index[rest].astype(np.float64), *self.bounds)
-        z = (x[:, None] - self.means) / self.deviations
+        z = np.clip((x[:, None] - self.means) / self.deviations, -1e9, 1e9)
         logits = np.log(self.weights / self.deviations) - 0.5 * z**2
         # A component that would clip the offset is taken only where all of them would.
         reach = np.abs(z) <= SPREAD
@@ -128,7 +138,7 @@ class ModeCoder:
                 SPREAD * self.deviations[mode]
             )
             x = np.clip(x, *self.bounds)
-            result[rest] = np.rint(x).astype(np.int64) if self.lattice else x
+            result[rest] = nearest_integers(x) if self.lattice else x
         return result
 
     def state(self) -> dict[str, Any]:
@@ -154,12 +164,12 @@ class ModeCoder:
 
 
 def fit_mixture(
-    values: np.ndarray, counts: np.ndarray, size: int, steps: int = 200
+    values: np.ndarray, counts: np.ndarray, size: int, steps: int = 200, least: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Fit a one-dimensional Gaussian mixture by EM on a weighted histogram.
 
     Deterministic: it starts from equally filled quantile ranges, and components that come to hold
-    less than half a percent of the weight are pruned as it goes.
+    less than half a percent of the weight, or less than `least`, are pruned as it goes.
 
     Parameters
     ----------
@@ -170,6 +180,8 @@ def fit_mixture(
         Most components.
     steps : int
         Most iterations.
+    least : float
+        Smallest share of the rows that a component may hold, in [0, 1].
 
     Returns
     -------
@@ -178,7 +190,9 @@ def fit_mixture(
     """
     starts = partition(counts, CELLS, 1)
     weight = np.add.reduceat(counts, starts).astype(np.float64)
-    centre, scale = values.mean(), max(float(np.ptp(values)), np.finfo(np.float64).tiny)
+    centre = float(values.mean())
+    scale = float(np.ptp(values)) or 1e-6 * max(abs(centre), 1.0)
+    least = max(least, 0.005)
     scaled = (values - centre) / scale
     x = np.add.reduceat(scaled * counts, starts) / weight
     inner = np.maximum(np.add.reduceat(scaled**2 * counts, starts) / weight - x**2, 0.0)
@@ -198,7 +212,7 @@ def fit_mixture(
         share = likelihood / norm * weight[:, None]
         value = float((weight * (top + np.log(norm))[:, 0]).sum())
         held = share.sum(axis=0)
-        keep = held >= 0.005 if (held >= 0.005).any() else held == held.max()
+        keep = held >= min(least, held.max())
         share, held = share[:, keep], held[keep]
         mu = (share * x[:, None]).sum(axis=0) / held
         second = (share * (x**2 + inner)[:, None]).sum(axis=0) / held
@@ -209,7 +223,7 @@ def fit_mixture(
         last = value
     order = np.argsort(mu, kind="stable")
     deviations = np.sqrt(var[order]) * scale
-    return mu[order] * scale + centre, np.maximum(deviations, 1e-300), pi[order]
+    return mu[order] * scale + centre, deviations, pi[order]
 
 
 def _quartile_range(x: np.ndarray, weight: np.ndarray) -> float:

@@ -7,7 +7,13 @@ from typing import Any, Self
 import numpy as np
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.encoding.intervals import find_atoms, partition, softened_ends, stands_out
+from tabsynth.encoding.intervals import (
+    find_atoms,
+    nearest_integers,
+    partition,
+    softened_ends,
+    stands_out,
+)
 from tabsynth.encoding.layout import Block
 
 KNOTS = 2048
@@ -75,7 +81,7 @@ class ScalarCoder:
     def decode(self, codes: np.ndarray, offsets: np.ndarray) -> np.ndarray:
         """Return lattice indices (int64) or floats of codes below `n_codes`."""
         x = np.interp(offsets[:, 0].astype(np.float64), self.ranks, self.knots)
-        result: np.ndarray = np.rint(x).astype(np.int64) if self.lattice else x
+        result: np.ndarray = nearest_integers(x) if self.lattice else x
         if len(self.atoms):
             atom = codes[:, 0] >= 1
             result[atom] = self.atoms[np.clip(codes[atom, 0] - 1, 0, len(self.atoms) - 1)]

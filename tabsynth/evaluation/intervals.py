@@ -160,8 +160,8 @@ def bootstrap(
     rng: np.random.Generator,
     draws: int = 200,
     level: float = 0.95,
-) -> Interval:
-    """Return the percentile interval over resampled rows.
+) -> Interval | None:
+    """Return the percentile interval over resampled rows, None where no draw has an answer.
 
     Parameters
     ----------
@@ -179,6 +179,6 @@ def bootstrap(
     values = statistic(weights)
     values = values[~np.isnan(values)]
     if not len(values):
-        return Interval(-math.inf, math.inf, level, "bootstrap over rows")
+        return None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), level, "bootstrap over rows")

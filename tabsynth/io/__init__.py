@@ -2,7 +2,7 @@
 
 from tabsynth.io.atomic import atomic_path, check_output
 from tabsynth.io.base import FORMATS, Format, ReadOptions, TableFile, TableWriter
-from tabsynth.io.tables import iter_table, open_writer, read_table, write_table
+from tabsynth.io.tables import find_format, iter_table, open_writer, read_table, write_table
 
 __all__ = [
     "FORMATS",
@@ -12,6 +12,7 @@ __all__ = [
     "TableWriter",
     "atomic_path",
     "check_output",
+    "find_format",
     "iter_table",
     "open_writer",
     "read_table",

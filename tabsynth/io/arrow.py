@@ -66,9 +66,7 @@ def natural_dtype(kind: pa.DataType, gaps: bool) -> pd.api.extensions.ExtensionD
     return None
 
 
-def to_series(
-    column: pa.ChunkedArray, dtype: pd.api.extensions.ExtensionDtype | None
-) -> pd.Series:
+def to_series(column: pa.ChunkedArray, dtype: pd.api.extensions.ExtensionDtype | None) -> pd.Series:
     """Return a column as a series of `dtype`, or of the dtype that Arrow chooses where None."""
     if isinstance(dtype, pd.ArrowDtype):
         return pd.Series(pd.arrays.ArrowExtensionArray(column.cast(dtype.pyarrow_dtype)))

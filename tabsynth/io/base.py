@@ -167,13 +167,15 @@ def column_names(frame: pd.DataFrame, path: str) -> list[str]:
     Raises
     ------
     DataError
-        If a name occurs more than once or the names have several levels.
+        If there are no columns, a name occurs more than once or the names have several levels.
     """
     if isinstance(frame.columns, pd.MultiIndex):
         raise DataError(
             f"Cannot write {path}: the column names have {frame.columns.nlevels} levels. "
             "Give each column a single name."
         )
+    if not frame.shape[1]:
+        raise DataError(f"Cannot write {path}: the table has no columns. Give it one at least.")
     names = [str(name) for name in frame.columns]
     repeated = repeated_names(names)
     if repeated:
@@ -208,8 +210,10 @@ def check_names(names: Sequence[str], path: str) -> None:
     """
     nameless = [str(place) for place, name in enumerate(names, 1) if not name.strip()]
     if nameless:
-        which = f"column {nameless[0]} has" if len(nameless) == 1 else (
-            f"columns {', '.join(nameless[:10])}{', ...' if len(nameless) > 10 else ''} have"
+        which = (
+            f"column {nameless[0]} has"
+            if len(nameless) == 1
+            else (f"columns {', '.join(nameless[:10])}{', ...' if len(nameless) > 10 else ''} have")
         )
         hint = (
             " (A first column without a name is often the index that pandas wrote: "
@@ -217,9 +221,7 @@ def check_names(names: Sequence[str], path: str) -> None:
             if nameless == ["1"] and len(names) > 1
             else ""
         )
-        raise DataError(
-            f"{path}: {which} no name in the header. Give every column a name.{hint}"
-        )
+        raise DataError(f"{path}: {which} no name in the header. Give every column a name.{hint}")
     repeated = repeated_names(names)
     if repeated:
         raise DataError(f"{path}: {repeated}. Give every column a name of its own.")

@@ -17,6 +17,12 @@ TEXT = pa.large_string()
 _FRACTION_OF_ZERO = r"\.0+$"
 
 
+def join(*parts: Any) -> pa.Array:
+    """Return texts put together row by row; parts are arrays of type `TEXT` or single texts."""
+    scalars = [pa.scalar(part, TEXT) if isinstance(part, str) else part for part in parts]
+    return pc.binary_join_element_wise(*scalars, pa.scalar("", TEXT))
+
+
 def text_cells(
     series: pd.Series, path: str, *, separator: str = " ", booleans: tuple[str, str]
 ) -> tuple[pa.Array, bool]:
@@ -54,7 +60,9 @@ def text_cells(
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):
         levels, is_text = text_cells(
-            dtype.categories.to_series(name=series.name), path, separator=separator,
+            dtype.categories.to_series(name=series.name),
+            path,
+            separator=separator,
             booleans=booleans,
         )
         codes = series.cat.codes.to_numpy()
@@ -63,7 +71,7 @@ def text_cells(
         return _zoned(series, separator), True
     if dtype.kind == "m" or isinstance(dtype, (pd.PeriodDtype, pd.IntervalDtype)):
         return pa.array(series.astype("str"), TEXT, from_pandas=True), True
-    if dtype == object:
+    if pd.api.types.is_object_dtype(dtype):
         return _object_cells(series, path, separator, booleans)
     if dtype.kind == "c":
         raise _unwritable(series, path, "complex numbers")
@@ -97,7 +105,9 @@ def _arrow_cells(
         return pc.replace_substring_regex(array.cast(TEXT), _FRACTION_OF_ZERO, ""), True
     if pa.types.is_duration(kind):
         return text_cells(
-            series.astype(f"timedelta64[{kind.unit}]"), path, separator=separator,
+            series.astype(np.dtype(f"m8[{kind.unit}]")),
+            path,
+            separator=separator,
             booleans=booleans,
         )
     raise _unwritable(series, path, "bytes" if "binary" in str(kind) else "nested values")
@@ -136,7 +146,7 @@ def _zoned(series: pd.Series, separator: str) -> pa.Array:
         TEXT,
     )
     stamps = _stamps(pa.array(local.array, from_pandas=True), separator)
-    return pc.binary_join_element_wise(stamps, offsets.take(pa.array(places)), "")
+    return join(stamps, offsets.take(pa.array(places)))
 
 
 # What pandas calls the contents of an object column -> how one value is written, and if as text.

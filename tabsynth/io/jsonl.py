@@ -16,7 +16,7 @@ import pyarrow.json
 from tabsynth.errors import DataError
 from tabsynth.io.arrow import natural_dtype, nested_error, refuse_nested, to_series
 from tabsynth.io.base import FORMATS, Format, ReadOptions, TableFile, TableWriter, check_names
-from tabsynth.io.cells import TEXT, text_cells
+from tabsynth.io.cells import join, text_cells
 from tabsynth.io.rows import rechunk
 from tabsynth.io.source import Source, Text
 from tabsynth.io.text import TextWriter
@@ -253,7 +253,7 @@ class JsonLinesWriter(TextWriter):
                 frame[name], self.path, separator="T", booleans=("true", "false")
             )
             if is_text:
-                cells = pc.binary_join_element_wise('"', _escaped(cells), '"', "")
+                cells = join('"', _escaped(cells), '"')
             elif pc.any(pc.match_substring(cells, "inf")).as_py():
                 raise DataError(
                     f"Cannot write {self.path}: column {name!r} holds infinite values, which JSON "
@@ -261,8 +261,7 @@ class JsonLinesWriter(TextWriter):
                 )
             key = json.dumps(name, ensure_ascii=False)
             parts += [("," if parts else "{") + key + ":", pc.fill_null(cells, "null")]
-        lines = pc.binary_join_element_wise(*parts, "}\n", "")
-        yield lines.cast(TEXT)
+        yield join(*parts, "}\n")
 
 
 def _escaped(text: pa.Array) -> pa.Array:

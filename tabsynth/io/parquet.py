@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
@@ -20,6 +22,24 @@ from tabsynth.io.source import Source, looks_like_text, read_all
 
 _METADATA = b"tabsynth"
 _MAX_LEVELS = 65_536
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__")
+
+# The dtypes that pandas notes by these names and that an Arrow column turns into by itself.
+_EXTENSIONS: dict[str, pd.api.extensions.ExtensionDtype] = {
+    "str": TEXT_DTYPE,
+    "string": pd.StringDtype(),
+    "boolean": pd.BooleanDtype(),
+    "Int8": pd.Int8Dtype(),
+    "Int16": pd.Int16Dtype(),
+    "Int32": pd.Int32Dtype(),
+    "Int64": pd.Int64Dtype(),
+    "UInt8": pd.UInt8Dtype(),
+    "UInt16": pd.UInt16Dtype(),
+    "UInt32": pd.UInt32Dtype(),
+    "UInt64": pd.UInt64Dtype(),
+    "Float32": pd.Float32Dtype(),
+    "Float64": pd.Float64Dtype(),
+}
 
 
 @FORMATS.register("parquet")
@@ -41,15 +61,14 @@ class Parquet(Format):
         """Read the whole of `source`."""
         with _opened(source) as file:
             columns = _Columns(file, source.path)
-            return TableFile(columns.frame(file.read(columns.names)), source.path, self.name)
+            return TableFile(columns.frame(file.read()), source.path, self.name)
 
     def chunks(self, source: Source, rows: int, options: ReadOptions) -> Iterator[pd.DataFrame]:
         """Yield frames of `rows` rows."""
         with _opened(source) as file:
             columns = _Columns(file, source.path)
             columns.settle_categories()
-            batches = file.iter_batches(batch_size=rows, columns=columns.names)
-            for table in rechunk(batches, columns.schema, rows):
+            for table in rechunk(file.iter_batches(batch_size=rows), file.schema_arrow, rows):
                 yield columns.frame(table)
 
     def writer(self, stream: BinaryIO, path: str, details: Mapping[str, Any]) -> TableWriter:
@@ -100,63 +119,187 @@ class _Columns:
     def __init__(self, file: pq.ParquetFile, path: str) -> None:
         self._file = file
         metadata = file.schema_arrow.metadata or {}
-        self._noted = {
+        self._noted: dict[str, dict[str, Any]] = {
             column["field_name"]: column
             for column in json.loads(metadata.get(b"pandas", b"{}")).get("columns", [])
             if column.get("field_name") is not None
         }
         self.schema = pa.schema(
-            [one for one in file.schema_arrow if not _is_unnamed_index(one.name, self._noted)]
+            [one for one in file.schema_arrow if not _UNNAMED_INDEX.fullmatch(one.name)]
         )
         check_names(self.schema.names, path)
         refuse_nested(self.schema, path)
-        self._categories = _load_categories(metadata)
-
-    @property
-    def names(self) -> list[str]:
-        """Names of the columns to read."""
-        names: list[str] = self.schema.names
-        return names
+        self._categories = _load_categories(metadata.get(_METADATA, b"{}"))
+        self._gaps: dict[str, bool] = {}
 
     def settle_categories(self) -> None:
         """Find the levels of dictionary columns, which each part of the file has for itself."""
-        unknown = [
-            one.name
-            for one in self.schema
-            if pa.types.is_dictionary(one.type) and one.name not in self._categories
-        ]
-        table = self._file.read(unknown) if unknown else None
-        for name in unknown:
-            self._categories[name] = to_series(table.column(name), None).dtype
+        for one in self.schema:
+            if pa.types.is_dictionary(one.type) and one.name not in self._categories:
+                column = self._file.read([one.name]).column(one.name)
+                dtype = to_series(column, None).dtype
+                assert isinstance(dtype, pd.CategoricalDtype)
+                self._categories[one.name] = dtype
 
     def frame(self, table: pa.Table) -> pd.DataFrame:
-        """Return a table of these columns as a frame."""
-        columns = [self._series(one, table.column(place)) for place, one in enumerate(self.schema)]
+        """Return rows of the file as a frame of these columns."""
+        columns = [self._series(one, table.column(one.name)) for one in self.schema]
         frame = pd.DataFrame(
             dict(enumerate(columns)), index=pd.RangeIndex(table.num_rows), copy=False
         )
-        frame.columns = pd.Index(self.names, dtype="str")
+        frame.columns = pd.Index(self.schema.names, dtype="str")
         return frame
 
     def _series(self, one: pa.Field, column: pa.ChunkedArray) -> pd.Series:
         noted = self._noted.get(one.name, {})
         written = str(noted.get("numpy_type", ""))
-        if one.name in self._categories:
-            return _as_category(to_series(column, None), self._categories[one.name])
         if written.endswith("[pyarrow]"):
             return to_series(column, _arrow_dtype(written, one.type))
+        if one.name in self._categories:
+            return _as_category(column, self._categories[one.name])
         if written in _EXTENSIONS:
             return to_series(column, _EXTENSIONS[written])
         if written == "object" and noted.get("pandas_type") != "unicode":
             return to_series(column, None)
-        series = to_series(column, natural_dtype(one.type, self._has_gaps(one)))
-        unit = written.partition("[")[2][:-1]
+        countable = pa.types.is_integer(one.type) or pa.types.is_boolean(one.type)
+        series = to_series(column, natural_dtype(one.type, countable and self._has_gaps(one)))
         if written.startswith(("datetime64[", "timedelta64[")) and series.dtype.kind in "mM":
+            unit = written.partition("[")[2].rstrip("]")
             series = series.dt.as_unit(unit)
         return series
 
     def _has_gaps(self, one: pa.Field) -> bool:
         """Return whether a column has missing cells anywhere in the file."""
-        if one.name in self._gaps:
-            return self._gaps[one.name]
-        return self._gaps.setdefault(one.name, self._find_gaps(one))
+        if one.name not in self._gaps:
+            self._gaps[one.name] = one.nullable and self._find_gaps(one.name)
+        return self._gaps[one.name]
+
+    def _find_gaps(self, name: str) -> bool:
+        """Look for missing cells in the statistics of the file, and in the column without them."""
+        metadata, place = self._file.metadata, self._file.schema_arrow.get_field_index(name)
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(place).statistics
+            if statistics is None or not statistics.has_null_count:
+                return bool(self._file.read([name]).column(name).null_count)
+            if statistics.null_count:
+                return True
+        return False
+
+
+def _arrow_dtype(written: str, kind: pa.DataType) -> pd.ArrowDtype:
+    """Return the Arrow-backed dtype that pandas noted, as far as pandas can read its own note."""
+    if written != "string[pyarrow]":  # pandas takes that for a dtype of its own
+        try:
+            dtype = pd.api.types.pandas_dtype(written)
+            if isinstance(dtype, pd.ArrowDtype):
+                return dtype
+        except (TypeError, NotImplementedError):
+            pass
+    return pd.ArrowDtype(kind)
+
+
+def _as_category(column: pa.ChunkedArray, dtype: pd.CategoricalDtype) -> pd.Series:
+    """Return a column as categories; as it is in the file where the levels do not fit it."""
+    series = to_series(column, natural_dtype(column.type, column.null_count > 0))
+    converted = pd.Series(pd.Categorical(series, dtype=dtype), copy=False)
+    return converted if int(converted.isna().sum()) == column.null_count else series
+
+
+def _dump_categories(frame: pd.DataFrame) -> bytes:
+    """Return the levels of category columns, which Parquet keeps only for texts that have rows."""
+    kept = {}
+    for name, dtype in frame.dtypes.items():
+        if not isinstance(dtype, pd.CategoricalDtype) or len(dtype.categories) > _MAX_LEVELS:
+            continue
+        levels = dtype.categories
+        if levels.dtype.kind in "iufb" or levels.inferred_type in ("string", "empty"):
+            kept[str(name)] = {
+                "levels": levels.tolist(),
+                "dtype": str(levels.dtype),
+                "ordered": dtype.ordered,
+            }
+    return json.dumps({"categories": kept}).encode()
+
+
+def _load_categories(metadata: bytes) -> dict[str, pd.CategoricalDtype]:
+    noted = json.loads(metadata).get("categories", {})
+    return {
+        name: pd.CategoricalDtype(pd.Index(one["levels"], dtype=one["dtype"]), one["ordered"])
+        for name, one in noted.items()
+    }
+
+
+class ParquetWriter(TableWriter):
+    """Writes Parquet; the first frame decides on the types of all."""
+
+    def __init__(self, stream: BinaryIO, path: str) -> None:
+        super().__init__(path)
+        self._stream = stream
+        # Parquet asks for the position in the file, which a pipe does not have.
+        self._buffer = None if stream.seekable() else io.BytesIO()
+        self._writer: pq.ParquetWriter | None = None
+        self._schema: pa.Schema | None = None
+
+    def _write(self, frame: pd.DataFrame) -> None:
+        table = self._table(frame)
+        if self._writer is None:
+            self._schema = table.schema.with_metadata(
+                {**table.schema.metadata, _METADATA: _dump_categories(frame)}
+            )
+            self._writer = pq.ParquetWriter(self._buffer or self._stream, self._schema)
+        try:
+            table = table.cast(self._schema)
+        except (pa.ArrowException, ValueError):
+            raise DataError(
+                f"Cannot write {self.path}: a chunk has other types than the first one. Give every "
+                "chunk the same dtypes."
+            ) from None
+        self._writer.write_table(table)
+
+    def _close(self) -> None:
+        assert self._writer is not None
+        self._writer.close()
+        if self._buffer is not None:
+            self._stream.write(self._buffer.getbuffer())
+
+    def abandon(self) -> None:
+        """Let go of the writer after a failure."""
+        if self._writer is not None:
+            with contextlib.suppress(Exception):
+                self._writer.close()
+
+    def _table(self, frame: pd.DataFrame) -> pa.Table:
+        try:
+            table = pa.Table.from_pandas(_with_long_integers(frame), preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
+            raise DataError(
+                f"Cannot write {self.path}: column {self._culprit(frame)!r} holds values of "
+                "several types, or of a type that Parquet does not have. Turn it into text or "
+                "numbers."
+            ) from None
+        refuse_nested(table.schema, self.path)
+        return table
+
+    def _culprit(self, frame: pd.DataFrame) -> str:
+        """Return the name of the first column that Arrow cannot hold."""
+        for name in frame.columns:
+            try:
+                pa.Table.from_pandas(frame[[name]], preserve_index=False)
+            except (pa.ArrowException, ValueError, TypeError, OverflowError):
+                return str(name)
+        return str(frame.columns[0])
+
+
+def _with_long_integers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame with Python integers of more than 64 bits as Arrow decimals."""
+    replaced: dict[str, Any] = {}
+    for name, dtype in frame.dtypes.items():
+        if pd.api.types.is_object_dtype(dtype) and (
+            pd.api.types.infer_dtype(frame[name], skipna=True) == "integer"
+        ):
+            try:
+                pa.array(frame[name].array, pa.int64(), from_pandas=True)
+            except OverflowError:
+                decimals = pa.array(frame[name].array, pa.decimal128(38, 0), from_pandas=True)
+                replaced[str(name)] = pd.arrays.ArrowExtensionArray(decimals)
+    return frame.assign(**replaced) if replaced else frame

@@ -155,9 +155,7 @@ class Source:
 
     def empty(self) -> DataError:
         """Return the error to raise for a file without anything in it."""
-        return DataError(
-            f"{self.path}: is empty. A table with column names and rows was expected."
-        )
+        return DataError(f"{self.path}: is empty. A table with column names and rows was expected.")
 
 
 def looks_like_text(start: bytes) -> bool:
@@ -258,9 +256,8 @@ def _codec(encoding: str) -> str:
     try:
         info = codecs.lookup(encoding)
         codecs.getincrementaldecoder(encoding)
-        if not isinstance(b"".decode(encoding), str):
-            raise LookupError(encoding)
-    except (LookupError, TypeError, UnicodeError):
+        b"a".decode(encoding, "ignore")  # refuses codecs that are not about text
+    except (LookupError, TypeError):
         raise ConfigError(
             f"There is no text encoding called {encoding!r}. Try utf-8, cp1252, latin-1 or utf-16."
         ) from None

@@ -20,7 +20,7 @@ _PLAIN = (str, bool, int)
 # Read in order: a Timestamp is a datetime, and a datetime is a date.
 _WRITE: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
     (pd.Timestamp, "timestamp", lambda value: _write_timestamp(value)),
-    (pd.Timedelta, "timedelta", lambda value: [int(value.value), "ns"]),
+    (pd.Timedelta, "timedelta", lambda value: [int(value.asm8.astype(np.int64)), value.unit]),
     (datetime.datetime, "datetime", datetime.datetime.isoformat),
     (datetime.date, "date", datetime.date.isoformat),
     (datetime.time, "time", datetime.time.isoformat),
@@ -42,7 +42,7 @@ _WRITE: tuple[tuple[type, str, Callable[[Any], Any]], ...] = (
 
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "timestamp": lambda value: _read_timestamp(*value),
-    "timedelta": lambda value: pd.Timedelta(value[0], unit=value[1]),
+    "timedelta": lambda value: pd.Timedelta(_scalar("timedelta64", *value)),
     "datetime": datetime.datetime.fromisoformat,
     "date": datetime.date.fromisoformat,
     "time": datetime.time.fromisoformat,
@@ -117,5 +117,9 @@ def _write_timestamp(value: pd.Timestamp) -> list[Any]:
 
 
 def _read_timestamp(ticks: int, unit: str, zone: str | None) -> pd.Timestamp:
-    value = pd.Timestamp(np.datetime64(ticks, unit))
+    value = pd.Timestamp(_scalar("datetime64", ticks, unit))
     return value if zone is None else value.tz_localize("UTC").tz_convert(zone)
+
+
+def _scalar(kind: str, ticks: int, unit: str) -> Any:
+    return np.array(ticks, dtype=f"{kind}[{unit}]")[()]

@@ -79,7 +79,8 @@ class Adam:
         self._first.lerp_(gradient, 1 - self.betas[0])
         self._second.mul_(self.betas[1]).addcmul_(gradient, gradient, value=1 - self.betas[1])
         correction = (1 - self.betas[1] ** self._steps) ** 0.5
-        size = self._second.sqrt().div_(correction).add_(1e-8)
+        # Added under the root, so that no root of a denormal number is taken, which is slow.
+        size = (self._second + 1e-16).sqrt_().div_(correction)
         if self.decay:
             weights.addcmul_(weights, self._decays, value=-rate * self.decay)
         weights.addcdiv_(self._first, size, value=-rate / (1 - self.betas[0] ** self._steps))

@@ -1,0 +1,247 @@
+"""The page as data: what each section of the HTML report shows, before it is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Pairs, Score
+from tabsynth.report import charts
+from tabsynth.report.verdict import chance
+from tabsynth.report.words import (
+    BASELINE,
+    anything,
+    comparison,
+    direction,
+    finite,
+    label,
+    number,
+    placement,
+    reference_name,
+    sentence,
+    span,
+)
+
+DRAWN_COLUMNS = 24
+"""Columns drawn in full, the worst ones."""
+TABLE_CELLS = 40
+"""Most cells of one column that a table lists."""
+MATRIX_COLUMNS = 30
+"""Most columns whose pairs are all listed in a table."""
+WORST_PAIRS = 10
+
+NOT_COVERED = {
+    "singling_out": "singling out a person by a combination of values",
+    "linkability": "linking two tables about the same persons through this one",
+    "inference": "inferring one column of a known person from the others",
+}
+"""Attacks by a part of their score's name; those without a score are named as not covered."""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One figure of a score with the sign that stands for it in the chart."""
+
+    sign: str
+    name: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One score: its figures, its chart and what it takes to read them."""
+
+    score: Score
+    value: str
+    chart: str | None
+    marks: tuple[Mark, ...]
+    placement: str
+    comparison: str
+    direction: str
+    notes: tuple[str, ...]
+    more: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """One column: its chart and the shares behind it."""
+
+    key: str
+    column: ColumnProfile
+    chart: str
+    notes: tuple[str, ...]
+    cells: tuple[tuple[str, float, float], ...]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two columns and how far their joint distribution is off."""
+
+    first: str
+    second: str
+    tvd: float
+    alone: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table whose columns are not known beforehand."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def panels(evaluation: Evaluation, group: Group) -> list[Panel]:
+    """Return the scores of a group, ready to be shown."""
+    return [
+        _panel(score, f"{group}-{place}") for place, score in enumerate(evaluation.group(group))
+    ]
+
+
+def _panel(score: Score, key: str) -> Panel:
+    marks = []
+    if finite(score.value) is not None:
+        signs = {"utility": "bar"}
+        marks.append(
+            Mark(
+                signs.get(score.group, "dot"),
+                "synthetic rows",
+                number(score.value),
+                span(score.interval),
+            )
+        )
+        if finite(score.reference) is not None:
+            marks.append(Mark("tick", reference_name(score), number(score.reference)))
+        if finite(score.baseline) is not None:
+            marks.append(Mark("ring", BASELINE, number(score.baseline)))
+        level = chance(score) if score.group == "disclosure" else None
+        if level is not None:
+            marks.append(Mark("dash", "chance", number(level)))
+    notes = []
+    if score.reference_text and finite(score.reference) is not None:
+        notes.append(f"{label(reference_name(score))}: {sentence(score.reference_text)}")
+    if score.interval and score.interval.method and span(score.interval):
+        notes.append(f"Interval: {sentence(score.interval.method)}")
+    return Panel(
+        score=score,
+        value=number(score.value),
+        chart=charts.draw_strip(score, f"c-{key}", bar=score.group == "utility"),
+        marks=tuple(marks),
+        placement="" if score.group == "disclosure" else placement(score),
+        comparison=comparison(score),
+        direction=direction(score),
+        notes=tuple(notes),
+        more=tuple(
+            (label(name), anything(value))
+            for name, value in score.details.items()
+            if isinstance(value, (int, float, str, bool)) and value != ""
+        ),
+    )
+
+
+def marginals(columns: Sequence[ColumnProfile]) -> tuple[list[Marginal], list[Marginal]]:
+    """Return the worst columns drawn in full and all others drawn small."""
+    ordered = charts.worst_columns(columns)
+    full, small = [], []
+    for place, column in enumerate(ordered):
+        key = f"m-{place}"
+        draw = charts.draw_marginal if place < DRAWN_COLUMNS else charts.draw_spark
+        chart = draw(column, f"c-{key}")
+        shares = charts.shares_of(column)
+        if chart is None or shares is None:
+            continue
+        notes = [
+            f"{cell}: {number(real)} of real and {number(synthetic)} of synthetic rows"
+            for cell, real, synthetic in shares.special
+            if real or synthetic
+        ]
+        if charts.is_stretched(shares):
+            notes.append("Intervals of unequal width, drawn equally wide")
+        rows = [
+            *zip(shares.cells, shares.real, shares.synthetic, strict=True),
+            *shares.special,
+        ]
+        kept = rows
+        if len(rows) > TABLE_CELLS:
+            worst = sorted(range(len(rows)), key=lambda i: -abs(rows[i][1] - rows[i][2]))
+            kept = [rows[i] for i in sorted(worst[:TABLE_CELLS])]
+        marginal = Marginal(
+            key, column, chart, tuple(notes), tuple(kept), len(rows) - len(kept)
+        )
+        (full if place < DRAWN_COLUMNS else small).append(marginal)
+    return full, small
+
+
+def worst_pairs(evaluation: Evaluation, most: int = WORST_PAIRS) -> list[Pair]:
+    """Return the pairs of columns with the greatest distances, the greatest first."""
+    alone = {column.name: finite(column.tvd) for column in evaluation.columns}
+    pairs = evaluation.pairs
+    found = [
+        Pair(first, second, value, (alone.get(first), alone.get(second)))
+        for i, first in enumerate(pairs.columns)
+        for j, second in enumerate(pairs.columns[i + 1 :], i + 1)
+        if (value := _at(pairs, i, j)) is not None
+    ]
+    return sorted(found, key=lambda pair: -pair.tvd)[:most]
+
+
+def _at(pairs: Pairs, i: int, j: int) -> float | None:
+    return finite(pairs.tvd[i][j]) if i < len(pairs.tvd) and j < len(pairs.tvd[i]) else None
+
+
+def pair_table(pairs: Pairs) -> Table:
+    """Return all distances where they are few, else each column's mean and greatest one."""
+    n = len(pairs.columns)
+    if n <= MATRIX_COLUMNS:
+        rows = tuple(
+            (
+                f"{i + 1}",
+                name,
+                *("" if i == j else number(_at(pairs, i, j)) for j in range(n)),
+            )
+            for i, name in enumerate(pairs.columns)
+        )
+        return Table(("#", "Column", *(str(j + 1) for j in range(n))), rows)
+    summaries = []
+    for i, name in enumerate(pairs.columns):
+        others = [(value, j) for j in range(n) if j != i and (value := _at(pairs, i, j)) is not None]
+        worst, with_whom = max(others, default=(float("nan"), i))
+        mean = sum(value for value, _ in others) / len(others) if others else float("nan")
+        summaries.append(
+            (f"{i + 1}", name, number(mean), number(worst), pairs.columns[with_whom])
+        )
+    return Table(("#", "Column", "Mean", "Greatest", "With"), tuple(summaries))
+
+
+def not_covered(evaluation: Evaluation) -> list[str]:
+    """Return what no attack of this evaluation looked for."""
+    names = [score.name for score in evaluation.group("disclosure")]
+    return [
+        text for part, text in NOT_COVERED.items() if not any(part in name for name in names)
+    ]
+
+
+def ledger(evaluation: Evaluation) -> Table | None:
+    """Return the privacy ledger as a table; None where there is none."""
+    found = evaluation.privacy.get("ledger")
+    if isinstance(found, Mapping):
+        found = next((item for item in found.values() if _is_table(item)), None)
+    if not _is_table(found):
+        return None
+    header = list(dict.fromkeys(key for entry in found for key in entry))
+    return Table(
+        tuple(label(key) for key in header),
+        tuple(tuple(anything(entry.get(key)) for key in header) for entry in found),
+    )
+
+
+def _is_table(value: Any) -> bool:
+    return (
+        isinstance(value, Sequence)
+        and not isinstance(value, str)
+        and len(value) > 0
+        and all(isinstance(entry, Mapping) for entry in value)
+    )

@@ -1,0 +1,110 @@
+"""deidentify: one call from a table to a synthetic table with its evidence."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tabsynth import ConfigError, DataError, SchemaError, deidentify
+from tabsynth.schema import Column, Schema
+from tabsynth.workflow import make_plan
+
+
+def patients(n_rows=300):
+    rng = np.random.default_rng(1)
+    age = rng.integers(20, 90, n_rows)
+    return pd.DataFrame(
+        {
+            "patient_id": [f"P{number:06d}" for number in rng.permutation(500_000)[:n_rows]],
+            "email": [f"person{number}@mail{number % 3}.org" for number in range(n_rows)],
+            "age": age,
+            "sick": np.where(age + rng.normal(0, 10, n_rows) > 60, "yes", "no"),
+            "note": [
+                f"seen on day {number} by doctor {number % 97} for check {number * 7}"
+                for number in range(n_rows)
+            ],
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def result():
+    return deidentify(patients(), model="independent", target="sick", seed=7)
+
+
+def test_the_table_has_as_many_rows_and_the_columns_that_may_be_kept(result):
+    assert len(result.table) == 300
+    assert list(result.table.columns) == ["patient_id", "email", "age", "sick"]
+    assert any("note" in notice for notice in result.evaluation.notices)
+
+
+def test_keys_and_personal_data_are_new(result):
+    real = patients()
+    assert result.table["patient_id"].is_unique
+    assert result.table["patient_id"].str.fullmatch(r"P\d{6}").all()
+    assert not set(result.table["email"]) & set(real["email"])
+
+
+def test_the_evaluation_compares_with_rows_the_model_never_saw(result):
+    assert result.evaluation.rows["train"] == 240
+    assert result.evaluation.rows["holdout"] == 60
+    assert result.evaluation["tvd_1way"].reference is not None
+
+
+def test_the_report_says_in_words_that_there_was_no_differential_privacy(result):
+    assert "No differential privacy was used" in result.report()
+    assert "No differential privacy was used" in result.card()
+    assert result.evaluation.privacy["mechanism"] == "none"
+
+
+def test_the_same_seed_gives_the_same_table(result):
+    again = deidentify(patients(), model="independent", target="sick", seed=7)
+    pd.testing.assert_frame_equal(again.table, result.table)
+    assert again.evaluation.scores == result.evaluation.scores
+
+
+def test_a_drawn_seed_is_reported_and_repeats_the_run():
+    first = deidentify(patients(60), model="independent")
+    seed = first.evaluation.provenance["seed"]
+    again = deidentify(patients(60), model="independent", seed=seed)
+    pd.testing.assert_frame_equal(first.table, again.table)
+
+
+def test_without_a_holdout_disclosure_is_left_open():
+    result = deidentify(patients(), model="independent", holdout=0, seed=7)
+    assert result.evaluation.rows.get("holdout", 0) == 0
+    assert result.evaluation["membership_auc"].value is None
+    assert result.evaluation["membership_auc"].problem
+
+
+def test_the_plan_tells_what_will_happen_without_learning_anything():
+    plan = make_plan(patients(), target="sick")
+    document = plan.to_dict()
+    assert document["model"] == plan.choice.model
+    assert {column["name"] for column in document["columns"]} == set(patients().columns)
+    assert "left out" in plan.treatments["note"]
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "words"),
+    [
+        ({"target": "sik"}, ConfigError, "no column"),
+        ({"rows": -1}, ConfigError, "0 or a positive"),
+        ({"holdout": 1.5}, ConfigError, "between 0 and"),
+        ({"model": "nope"}, ConfigError, "no model called"),
+        ({"schema": Schema((Column("ages", "number"),))}, SchemaError, "Did you mean 'age'"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_learnt(options, error, words):
+    with pytest.raises(error, match=words):
+        deidentify(patients(), **options)
+
+
+def test_a_table_without_enough_rows_is_refused():
+    with pytest.raises(DataError, match="at least"):
+        deidentify(patients(5))
+
+
+def test_any_number_of_rows_can_be_made():
+    for rows in (0, 1, 1000):
+        result = deidentify(patients(60), model="independent", rows=rows, seed=1)
+        assert len(result.table) == rows
