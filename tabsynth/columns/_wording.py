@@ -75,7 +75,9 @@ def names_entity(name: str) -> bool:
     words = words_of(name)
     if not words:
         return False
-    return words[-1] in _REPEATED_LAST or bool(_COMPOUND.fullmatch(words[-1]))
+    alone = {"id", "ids", "uuid", "guid", "mrn", "identifier"}
+    known = alone if len(words) == 1 else _REPEATED_LAST
+    return words[-1] in known or bool(_COMPOUND.fullmatch(words[-1]))
 
 
 def names_time(name: str) -> bool:

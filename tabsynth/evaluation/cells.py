@@ -69,7 +69,8 @@ def grouped(cells: np.ndarray, counts: np.ndarray, most: int = MOST_CELLS) -> np
     place = np.full(n, len(kept))
     place[kept] = np.arange(len(kept))
     place[-1] = len(kept) + 1
-    return place[cells]
+    regrouped: np.ndarray = place[cells]
+    return regrouped
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> float:

@@ -10,7 +10,13 @@ import numpy as np
 from tabsynth.evaluation.base import Figure, Measure, measures
 from tabsynth.evaluation.comparison import Comparison
 from tabsynth.evaluation.distance import Space, nearest
-from tabsynth.evaluation.intervals import area, area_interval, clopper_pearson, reach, rows_for_reach
+from tabsynth.evaluation.intervals import (
+    area,
+    area_interval,
+    clopper_pearson,
+    reach,
+    rows_for_reach,
+)
 from tabsynth.evaluation.result import Interval, Score
 
 RATE = 0.01
@@ -50,6 +56,14 @@ class ExactCopies(Measure):
         copied = np.isin(tables["synthetic"].ids, known)
         chance = np.isin(tables["holdout"].ids, known)
         shuffled = np.isin(comparison.independent.ids, known)
+        # A table that favours frequent rows hits more of them, unseen ones too. Training rows that
+        # are k times as many as unseen ones are hit at most k times as often by chance.
+        unseen = np.isin(tables["synthetic"].ids, np.unique(tables["holdout"].ids))
+        more = max(1.0, len(tables["train"]) / len(tables["holdout"]))
+        chances = (
+            clopper_pearson(int(chance.sum()), len(chance)).high,
+            more * clopper_pearson(int(unseen.sum()), len(unseen)).high,
+        )
         return [
             self.figures[0].score(
                 copied.mean(),
@@ -57,10 +71,12 @@ class ExactCopies(Measure):
                 reference=float(chance.mean()),
                 baseline=float(shuffled.mean()),
                 details={
+                    "chance": min(1.0, max(chances)),
                     "copies": int(copied.sum()),
                     "rows": len(copied),
                     "copies_among_fresh_rows": int(chance.sum()),
                     "fresh_rows": len(chance),
+                    "copies_of_fresh_rows": int(unseen.sum()),
                 },
             )
         ]
@@ -133,7 +149,7 @@ def _by_reach(found: dict[str, Outcome]) -> str:
 
 @measures.register("membership")
 class Membership(Measure):
-    """Membership attacks by distance: who was among the training rows?
+    """Membership attacks by distance: who was among the training rows.
 
     Half of the holdout are the candidates that were not; the other half is what an attacker might
     have of similar data. The synthetic rows, fresh real rows and independent columns are attacked

@@ -93,10 +93,7 @@ def _directions(counts: np.ndarray, most: int, rng: np.random.Generator) -> np.n
     shares = (counts + 0.5) / (counts.sum() + 0.5 * n)
     # A category of half of the rows has weight 1/2, one of a thousandth 1.4.
     weights = 0.4 + np.minimum(-np.log(shares), 10.0) / 7
-    if n <= most:
-        codes = np.eye(n)
-    else:
-        codes = rng.choice([-1.0, 1.0], size=(n, most)) / np.sqrt(most)
+    codes = np.eye(n) if n <= most else rng.choice([-1.0, 1.0], size=(n, most)) / np.sqrt(most)
     directions: np.ndarray = (codes * np.sqrt(weights / 2)[:, None]).astype(np.float32)
     return directions
 

@@ -155,9 +155,9 @@ def told_apart(real: Table, other: Table, seed: int) -> tuple[float, float]:
     areas = []
     for fold in range(FOLDS):
         tested = folds == fold
-        odds = classify(
-            design, inputs[~tested], classes[~tested], inputs[tested], 2, seed, ROUNDS
-        )[:, 1]
+        odds = classify(design, inputs[~tested], classes[~tested], inputs[tested], 2, seed, ROUNDS)[
+            :, 1
+        ]
         areas.append(area(odds[classes[tested] == 1], odds[classes[tested] == 0]))
     value, variance = np.mean(areas, axis=0)
     return float(value), float(variance / FOLDS)

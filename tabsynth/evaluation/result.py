@@ -233,10 +233,7 @@ class Evaluation:
         pairs = state["pairs"]
         return cls(
             scores=tuple(Score.from_dict(score) for score in state["scores"]),
-            columns=tuple(
-                ColumnProfile(**{k: tuple(v) if isinstance(v, list) else v for k, v in c.items()})
-                for c in state["columns"]
-            ),
+            columns=tuple(_profile(column) for column in state["columns"]),
             pairs=Pairs(tuple(pairs["columns"]), tuple(tuple(row) for row in pairs["tvd"])),
             rows=state["rows"],
             privacy=state["privacy"],
@@ -247,6 +244,12 @@ class Evaluation:
     def to_json(self) -> str:
         """Return the evaluation as JSON text, keys in a stable order."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _profile(state: Mapping[str, Any]) -> ColumnProfile:
+    """Return a column rebuilt from its JSON form."""
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}
+    return ColumnProfile(**known)
 
 
 def _finite(value: Any) -> Any:

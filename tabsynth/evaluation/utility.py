@@ -51,7 +51,7 @@ class Task:
         counts = comparison.train.counts(place)[:-1]
         if comparison.holdout is not None:
             counts = counts + comparison.holdout.counts(place)[:-1]
-        n_distinct = np.count_nonzero(counts)
+        n_distinct = int(np.count_nonzero(counts))
         if not feature.is_nominal and n_distinct > FEW:
             return cls(place, None)
         kept = np.argsort(-counts, kind="stable")[: min(MOST_CLASSES, n_distinct)]
@@ -68,8 +68,9 @@ class Task:
         """Return the class or number of each row, float64; NaN for rows that are left out."""
         codes = table.codes[:, self.place]
         if self.classes is None:
-            return table.features[self.place].numbers[codes]
-        classes = self.classes[codes].astype(np.float64)
+            numbers: np.ndarray = table.features[self.place].numbers[codes]
+            return numbers
+        classes: np.ndarray = self.classes[codes].astype(np.float64)
         classes[classes == MISSING] = np.nan
         return classes
 

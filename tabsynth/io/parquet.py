@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -159,8 +160,8 @@ class _Columns:
             return _as_category(column, self._categories[one.name])
         if written in _EXTENSIONS:
             return to_series(column, _EXTENSIONS[written])
-        if written == "object" and noted.get("pandas_type") != "unicode":
-            return to_series(column, None)
+        if written == "object" and noted.get("pandas_type") not in ("unicode", "decimal"):
+            return to_series(column, None)  # pandas notes Arrow decimals as objects, too
         countable = pa.types.is_integer(one.type) or pa.types.is_boolean(one.type)
         series = to_series(column, natural_dtype(one.type, countable and self._has_gaps(one)))
         if written.startswith(("datetime64[", "timedelta64[")) and series.dtype.kind in "mM":
@@ -201,8 +202,13 @@ def _arrow_dtype(written: str, kind: pa.DataType) -> pd.ArrowDtype:
 def _as_category(column: pa.ChunkedArray, dtype: pd.CategoricalDtype) -> pd.Series:
     """Return a column as categories; as it is in the file where the levels do not fit it."""
     series = to_series(column, natural_dtype(column.type, column.null_count > 0))
-    converted = pd.Series(pd.Categorical(series, dtype=dtype), copy=False)
-    return converted if int(converted.isna().sum()) == column.null_count else series
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        known = series.cat.categories.isin(dtype.categories).all()
+        return series.astype(dtype) if known else series
+    codes = dtype.categories.get_indexer_for(series)
+    if np.count_nonzero(codes < 0) > column.null_count:
+        return series
+    return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), copy=False)
 
 
 def _dump_categories(frame: pd.DataFrame) -> bytes:
@@ -272,22 +278,30 @@ class ParquetWriter(TableWriter):
         try:
             table = pa.Table.from_pandas(_with_long_integers(frame), preserve_index=False)
         except (pa.ArrowException, ValueError, TypeError, OverflowError):
-            raise DataError(
-                f"Cannot write {self.path}: column {self._culprit(frame)!r} holds values of "
-                "several types, or of a type that Parquet does not have. Turn it into text or "
-                "numbers."
-            ) from None
+            raise self._unwritable(_culprit(frame)) from None
         refuse_nested(table.schema, self.path)
+        for one in table.schema:  # texts among bytes would come back as bytes
+            if "binary" in str(one.type) and (
+                pd.api.types.infer_dtype(frame[one.name], skipna=True) != "bytes"
+            ):
+                raise self._unwritable(one.name)
         return table
 
-    def _culprit(self, frame: pd.DataFrame) -> str:
-        """Return the name of the first column that Arrow cannot hold."""
-        for name in frame.columns:
-            try:
-                pa.Table.from_pandas(frame[[name]], preserve_index=False)
-            except (pa.ArrowException, ValueError, TypeError, OverflowError):
-                return str(name)
-        return str(frame.columns[0])
+    def _unwritable(self, name: str) -> DataError:
+        return DataError(
+            f"Cannot write {self.path}: column {name!r} holds values of several types, or of a "
+            "type that Parquet does not have. Turn it into text or numbers."
+        )
+
+
+def _culprit(frame: pd.DataFrame) -> str:
+    """Return the name of the first column that Arrow cannot hold."""
+    for name in frame.columns:
+        try:
+            pa.Table.from_pandas(frame[[name]], preserve_index=False)
+        except (pa.ArrowException, ValueError, TypeError, OverflowError):
+            return str(name)
+    return str(frame.columns[0])
 
 
 def _with_long_integers(frame: pd.DataFrame) -> pd.DataFrame:

@@ -51,7 +51,6 @@ COLUMNS = {
     "timedelta64[us]": pd.to_timedelta(["1s", None, "3D"]),
     "timedelta64[s]": np.array([1, "NaT", 3], "timedelta64[s]"),
     "object of dates": [dt.date(1500, 1, 1), None, dt.date(2020, 1, 1)],
-    "object of decimals": [Decimal("1.50"), None, Decimal("2.25")],
     "object of booleans": [True, None, False],
     "object of nothing": [None, None, None],
     "period": pd.period_range("2020-01", periods=3, freq="M"),
@@ -148,6 +147,14 @@ def test_dictionaries_of_other_programs_are_categories_of_one_dtype(tmp_path):
     chunks = list(iter_table(path, rows=2))
     assert len(chunks) == 3
     pd.testing.assert_frame_equal(pd.concat(chunks), whole)
+
+
+def test_decimals_that_were_python_objects_are_arrow_decimals(tmp_path):
+    frame = pd.DataFrame({"x": pd.Series([Decimal("1.50"), None], dtype=object)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    column = read_table(tmp_path / "t.parquet").frame["x"]
+    assert str(column.dtype) == "decimal128(3, 2)[pyarrow]"
+    assert column[0] == Decimal("1.50")
 
 
 def test_old_spark_timestamps_before_1677_are_read_exactly(tmp_path):

@@ -1,0 +1,310 @@
+"""evaluate: every registered measure on real and synthetic rows, whoever made them."""
+
+from __future__ import annotations
+
+import logging
+import math
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+
+from tabsynth.errors import ConfigError, DataError, SchemaError, TabsynthError
+from tabsynth.evaluation.base import Measure, measures
+from tabsynth.evaluation.cells import MOST_PAIRS
+from tabsynth.evaluation.comparison import Comparison
+from tabsynth.evaluation.frame import analyse, compared
+from tabsynth.evaluation.profile import pairs, profiles
+from tabsynth.evaluation.result import Evaluation, Pairs, Score
+from tabsynth.monitor import Monitor, Progress, ignore
+from tabsynth.random import Streams
+from tabsynth.schema.schema import Schema
+
+logger = logging.getLogger("tabsynth")
+
+NO_HOLDOUT = (
+    "No holdout: without real rows that the model never saw, copying cannot be told from chance. "
+    "Keep some rows back from training and pass them as holdout."
+)
+TABLES = {
+    "train": "training table",
+    "holdout": "holdout table",
+    "synthetic": "synthetic table",
+}
+
+T = TypeVar("T")
+
+
+def evaluate(
+    train: pd.DataFrame,
+    synthetic: pd.DataFrame,
+    *,
+    holdout: pd.DataFrame | None = None,
+    target: str | Sequence[str] | None = None,
+    schema: Schema | None = None,
+    seed: int = 0,
+    max_rows: int = 20_000,
+    monitor: Monitor = ignore,
+) -> Evaluation:
+    """Judge a synthetic table against the real one.
+
+    Parameters
+    ----------
+    train : DataFrame
+        The rows that the synthetic ones were made from; typed columns or texts.
+    synthetic : DataFrame
+        Columns that are never compared (identifiers, personal data, free text) may be absent.
+    holdout : DataFrame, optional
+        Real rows from the same source that the model never saw. Without them nothing is said
+        about disclosure, and likeness is measured against the training rows.
+    target : str or sequence of str, optional
+        Columns that people will want to predict; utility is measured for each.
+    schema : Schema, optional
+        Inferred from `train` where left out.
+    seed : int
+        The same seed and the same rows, in whatever order, give the same figures.
+    max_rows : int
+        Larger tables are sampled, and the evaluation says so. Exact copies are always looked for
+        among all rows.
+    monitor : callable
+        Told of the progress.
+
+    Returns
+    -------
+    Evaluation
+        A measure that fails has a score without a value and with the reason. `privacy` is empty:
+        it is for the caller, who knows how the table was made.
+
+    Raises
+    ------
+    DataError
+        If the real tables have no rows, or columns with the same name.
+    SchemaError
+        If columns differ between the tables or do not fit the schema: all problems at once.
+    ConfigError
+        If `target` is no column, or another argument has a value that is not allowed.
+
+    Privacy
+    -------
+    Reads private rows and returns exact statistics of them. The result is confidential and not
+    covered by any differential privacy of the synthetic table.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from tabsynth.schema import Column, Schema
+    >>> train = pd.DataFrame({"age": [30, 40, 50, 60] * 10})
+    >>> fresh = pd.DataFrame({"age": [30, 40, 50, 60] * 5})
+    >>> synthetic = pd.DataFrame({"age": [30, 40] * 10})
+    >>> schema = Schema((Column("age", "number"),))
+    >>> evaluate(train, synthetic, holdout=fresh, schema=schema)["tvd_1way"].value
+    0.5
+    """
+    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+        raise ConfigError(f"max_rows must be a positive integer. Got {max_rows!r}.")
+    streams = Streams(seed).child("evaluate")
+    frames = {"train": train, "synthetic": synthetic}
+    if holdout is not None:
+        frames["holdout"] = holdout
+    _check_frames(frames)
+    if schema is None:
+        from tabsynth.schema.infer import infer_schema
+
+        schema = infer_schema(train)
+    _check_names(frames, schema)
+    targets = _targets(target, schema)
+    monitor(Progress("reading the tables to compare", 0, 0))
+    tables = analyse({TABLES[name]: frame for name, frame in frames.items()}, schema)
+    comparison = Comparison.of(
+        {name: tables[TABLES[name]] for name in frames},
+        targets=targets,
+        streams=streams,
+        max_rows=max_rows,
+    )
+    scores = _measure(comparison, monitor)
+    notices = _notices(comparison)
+    drawn, problem = _guard(lambda: profiles(comparison, schema, train))
+    matrix, other = _guard(lambda: pairs(comparison, schema))
+    notices += [f"Charts are missing. {text}" for text in (problem, other) if text]
+    rows = {name: len(frames[name]) if name in frames else 0 for name in TABLES}
+    sampled = {"train": comparison.train, "synthetic": comparison.synthetic}
+    if comparison.holdout is not None:
+        sampled["holdout"] = comparison.holdout
+    return Evaluation(
+        scores=tuple(scores),
+        columns=drawn or (),
+        pairs=matrix or Pairs(),
+        rows={**rows, **{f"{name}_measured": len(table) for name, table in sampled.items()}},
+        provenance={"evaluation": {"seed": streams.seed, "max_rows": max_rows}},
+        notices=tuple(notices),
+    )
+
+
+def _check_frames(frames: dict[str, pd.DataFrame]) -> None:
+    """Raise DataError for tables that are none, or have no rows or ambiguous columns."""
+    problems = []
+    for name, frame in frames.items():
+        if not isinstance(frame, pd.DataFrame):
+            raise DataError(
+                f"The {TABLES[name]} must be a pandas DataFrame. Got {type(frame).__name__}."
+            )
+        twice = frame.columns[frame.columns.duplicated()].unique()
+        if len(twice):
+            named = ", ".join(repr(column) for column in twice)
+            problems.append(f"The {TABLES[name]} has columns of the same name: {named}.")
+        if not len(frame) and name != "synthetic":
+            remedy = " Leave it out if there is none." if name == "holdout" else ""
+            problems.append(f"The {TABLES[name]} has no rows.{remedy}")
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def _check_names(frames: dict[str, pd.DataFrame], schema: Schema) -> None:
+    """Raise SchemaError if columns differ, other than by those that are never compared."""
+    train = list(frames["train"].columns)
+    problems = schema.check_names(train)
+    needed = set(compared(schema)) if not problems else set(train)
+    for name, frame in frames.items():
+        if name == "train":
+            continue
+        absent = [column for column in train if column in needed and column not in frame.columns]
+        extra = [column for column in frame.columns if column not in train]
+        if absent:
+            named = ", ".join(repr(column) for column in absent)
+            problems.append(f"The {TABLES[name]} lacks columns of the training table: {named}.")
+        if extra:
+            named = ", ".join(repr(column) for column in extra)
+            problems.append(
+                f"The {TABLES[name]} has columns that the training table lacks: {named}. "
+                "Drop them or rename them."
+            )
+    if problems:
+        raise SchemaError(problems)
+
+
+def _targets(target: str | Sequence[str] | None, schema: Schema) -> tuple[str, ...]:
+    targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
+    for name in targets:
+        if name not in schema:
+            near = get_close_matches(str(name), schema.names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise ConfigError(f"The target {name!r} is no column of the table.{hint}")
+    return tuple(dict.fromkeys(targets))
+
+
+def _measure(comparison: Comparison, monitor: Monitor) -> list[Score]:
+    """Return the scores of every registered measure."""
+    members = sorted(measures.items(), key=lambda item: (item[1].order, item[0]))
+    planned = [measure for _, member in members for measure in member.plan(comparison)]
+    scores: list[Score] = []
+    for done, measure in enumerate(planned):
+        title = measure.figures[0].title
+        monitor(Progress(f"measuring: {title}", done, len(planned)))
+        problem = _obstacle(measure, comparison)
+        found: list[Score] | None = None
+        if not problem:
+            found, problem = _guard(partial(measure.measure, comparison))
+        if found is None:
+            found = [figure.absent(problem) for figure in measure.figures]
+        scores += [_finite(score) for score in found]
+    monitor(Progress("measuring", len(planned), len(planned)))
+    return scores
+
+
+def _obstacle(measure: Measure, comparison: Comparison) -> str:
+    """Return why a measure cannot be taken, empty where it can."""
+    if not len(comparison.synthetic):
+        return "The synthetic table has no rows."
+    if not comparison.features:
+        return (
+            "No column can be compared: all hold identifiers, personal data or free text. "
+            "Give at least one another type in the schema."
+        )
+    if measure.needs_holdout and comparison.holdout is None:
+        return NO_HOLDOUT
+    tables = {"train": comparison.train, "synthetic": comparison.synthetic}
+    if comparison.holdout is not None:
+        tables["holdout"] = comparison.holdout
+    few = [
+        f"the {TABLES[name]} has {len(table):,}"
+        for name, table in tables.items()
+        if len(table) < measure.minimum_rows
+    ]
+    if few:
+        return f"Too few rows: {', '.join(few)}; {measure.minimum_rows} are needed."
+    return ""
+
+
+def _guard(compute: Callable[[], T]) -> tuple[T | None, str]:
+    """Return what `compute` returns, or why it failed, in words that show no cell."""
+    try:
+        return compute(), ""
+    except TabsynthError as error:
+        return None, str(error)
+    except Exception as error:
+        # The text of the error may hold cells of the table; its class and place do not.
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if "tabsynth" in frame.filename] or frames
+        where = f"{ours[-1].name}, line {ours[-1].lineno}"
+        logger.error("A measure failed: %s in %s", type(error).__name__, where)
+        return None, f"The computation failed ({type(error).__name__} in {where})."
+
+
+def _finite(score: Score) -> Score:
+    """Return a score whose value is a number or None."""
+    if score.value is None or math.isfinite(score.value):
+        return score
+    problem = " ".join(part for part in (score.problem, "The figure is not finite.") if part)
+    return replace(score, value=None, interval=None, problem=problem)
+
+
+def _notices(comparison: Comparison) -> list[str]:
+    """Return what a reader must know about how it was measured."""
+    notices = []
+    if comparison.holdout is None:
+        notices.append(
+            "No holdout was given: likeness is measured against the training rows themselves, so "
+            "a copy of them looks perfect, and nothing is said about disclosure."
+        )
+    for name, table in comparison.complete.items():
+        used = min(len(table), len(getattr(comparison, name)))
+        if used < len(table):
+            notices.append(
+                f"{used:,} of the {len(table):,} rows of the {TABLES[name]} were drawn at random "
+                "to measure on (exact copies: all)."
+            )
+    n = comparison.n_equal
+    if 0 < n < len(comparison.synthetic):
+        notices.append(
+            f"Likeness and utility are measured on {n:,} of the synthetic rows, as many as there "
+            "are training rows, so that they can be compared."
+        )
+    n_pairs = len(comparison.features) * (len(comparison.features) - 1) // 2
+    if n_pairs > MOST_PAIRS:
+        notices.append(
+            f"{MOST_PAIRS:,} of the {n_pairs:,} pairs of columns were drawn at random to measure."
+        )
+    return notices + _overlap(comparison)
+
+
+def _overlap(comparison: Comparison) -> list[str]:
+    """Return a notice if more holdout rows are training rows than chance explains."""
+    if comparison.holdout is None or not comparison.features:
+        return []
+    train, holdout = comparison.complete["train"].ids, comparison.complete["holdout"].ids
+    shared = float(np.isin(holdout, np.unique(train)).mean())
+    _, where, sizes = np.unique(train, return_inverse=True, return_counts=True)
+    expected = float((sizes[where] > 1).mean())
+    noise = math.sqrt(max(expected * (1 - expected), 1 / len(holdout)) / len(holdout))
+    if shared <= expected + 5 * noise + 0.005:
+        return []
+    return [
+        f"{shared:.1%} of the holdout rows equal a training row, where {expected:.1%} would be "
+        "expected from repeated rows. If the model saw them, figures of disclosure look better "
+        "than they are: take them out of the holdout."
+    ]
