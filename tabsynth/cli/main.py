@@ -7,7 +7,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Annotated
 
 import typer
@@ -22,7 +22,7 @@ from tabsynth.cli.models import models
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
 from tabsynth.cli.terminal import Terminal
-from tabsynth.errors import ConfigError, PrivacyError, SchemaError, TabsynthError
+from tabsynth.errors import ConfigError, PrivacyError, TabsynthError
 
 UNEXPECTED, USAGE, DATA, PRIVACY, GATE = 1, 2, 3, 4, 5
 INTERRUPTED, CLOSED_PIPE = 130, 141
@@ -119,10 +119,11 @@ def _report(error: BaseException, terminal: Terminal) -> int:
         return INTERRUPTED
     if isinstance(error, BrokenPipeError):
         # The reader of the standard output has seen enough; do not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED_PIPE
     if isinstance(error, _ClickError):
-        message = str(getattr(error, "format_message", error.__str__)())
+        message = " ".join(str(getattr(error, "format_message", error.__str__)()).split())
         context = getattr(error, "ctx", None)
         hint = f"Run '{context.command_path} --help' to see what is allowed." if context else ""
         return _say(terminal, USAGE, message, hint)
@@ -196,10 +197,6 @@ class _LogLines(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         if self.terminal.verbose or record.levelno >= logging.WARNING:
             self.terminal.say(record.getMessage(), style="dim")
-
-
-def _has_problems(error: TabsynthError) -> bool:
-    return isinstance(error, SchemaError) and len(error.problems) > 1
 
 
 if __name__ == "__main__":

@@ -162,11 +162,11 @@ class Datetime(ContinuousType):
     def limits(self) -> tuple[float | None, float | None]:
         """Return the declared earliest and latest time as ticks."""
         unit = self._unit()
-        bounds = [self.column.get("minimum"), self.column.get("maximum")]
-        low, high = (
-            None if b is None else int(np.datetime64(str(b), unit).astype(np.int64)) for b in bounds
-        )
-        return low, high
+        ticks = [
+            None if bound is None else int(_ticks(pd.Series([pd.Timestamp(str(bound))]), unit)[0])
+            for bound in (self.column.get("minimum"), self.column.get("maximum"))
+        ]
+        return ticks[0], ticks[1]
 
 
 def _read(texts: pd.Series, form: str) -> pd.Series:
@@ -181,10 +181,6 @@ def _read(texts: pd.Series, form: str) -> pd.Series:
 
 def _ticks(times: pd.Series, unit: str) -> np.ndarray:
     """Return wall-clock ticks as int64."""
-    if isinstance(times.dtype, pd.ArrowDtype):
-        times = times.astype(f"datetime64[{unit}]" if times.dt.tz is None else times.dtype)
-        if isinstance(times.dtype, pd.ArrowDtype):
-            times = times.dt.tz_localize(None).astype(f"datetime64[{unit}]")
     if times.dt.tz is not None:
         times = times.dt.tz_localize(None)
     ticks: np.ndarray = times.to_numpy(dtype=f"datetime64[{unit}]").view(np.int64)

@@ -143,7 +143,8 @@ class BinCoder:
             # Unsigned and modulo 2**64, as an interval may be wider than int64.
             inside = np.minimum(np.floor(position * count), _LARGEST).astype(np.uint64)
             inside = np.minimum(inside, high.view(np.uint64) - low.view(np.uint64))
-            return (low.view(np.uint64) + inside).view(np.int64)
+            index: np.ndarray = (low.view(np.uint64) + inside).view(np.int64)
+            return index
         number: np.ndarray = low + position * (high - low)
         return number
 

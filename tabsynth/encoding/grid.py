@@ -55,14 +55,12 @@ class Grid:
         """Return k as int64 of shape (n,), or the numbers as float64 where there is no lattice."""
         if not self.is_lattice:
             return numbers.astype(np.float64)
-        if numbers.dtype.kind == "u":
-            distance = (numbers - np.uint64(self.origin)).view(np.int64)
-            index: np.ndarray = distance // self.step
-            return index
-        if numbers.dtype.kind == "i":
+        index: np.ndarray
+        if numbers.dtype.kind in "iu":
             # Modulo 2**64: true distances are not negative and fit in 64 bits, or step is 1.
             distance = numbers.view(np.uint64) - _wrap(self.origin)
-            return (distance // np.uint64(self.step)).view(np.int64)
+            index = (distance // np.uint64(self.step)).view(np.int64)
+            return index
         scaled = np.rint(numbers * 10.0**self.decimals) - self.origin
         return np.rint(scaled / self.step).astype(np.int64)
 

@@ -101,4 +101,5 @@ def softened_ends(values: np.ndarray, counts: np.ndarray, rows: int) -> tuple[fl
 
 def nearest_integers(x: np.ndarray) -> np.ndarray:
     """Return int64 nearest to float64 `x`, kept inside the range of int64."""
-    return np.clip(np.rint(x), -(2.0**63), 2.0**63 - 2.0**10).astype(np.int64)
+    integers: np.ndarray = np.clip(np.rint(x), -(2.0**63), 2.0**63 - 2.0**10).astype(np.int64)
+    return integers

@@ -109,7 +109,21 @@ def restore(
         raise SampleError(
             f"Column {name!r}: its values do not fit in a column stored as {_words(spec)}."
         ) from None
-    return pd.Series(array, dtype=array.dtype, name=name)
+    series: pd.Series = pd.Series(array, dtype=array.dtype, name=name)
+    return series
+
+
+def levels_of(spec: Spec | None) -> list[Any] | None:
+    """Return the levels of a `category` dtype in their order, None for other dtypes.
+
+    Examples
+    --------
+    >>> levels_of({"category": "int64", "ordered": True, "levels": [3, 1]})
+    [3, 1]
+    """
+    if not isinstance(spec, Mapping) or "category" not in spec:
+        return None
+    return list(restore([], [], spec, "").cat.categories.tolist())
 
 
 def _words(spec: Spec | None) -> str:

@@ -6,7 +6,7 @@ import base64
 import datetime
 import math
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -102,13 +102,18 @@ def label_from_json(value: Any) -> Any:
     return value
 
 
-def order_labels(labels: Iterable[Any]) -> list[Any]:
-    """Return labels in a fixed order: by type, then by value, whatever order they came in."""
-    labels = list(labels)
+def order_of(labels: Sequence[Any]) -> list[int]:
+    """Return the positions of labels in a fixed order: by type, then by value.
+
+    Examples
+    --------
+    >>> order_of(["b", 2, "a", 1])
+    [3, 1, 2, 0]
+    """
     try:
-        return sorted(labels, key=lambda label: (type(label).__name__, label))
-    except TypeError:
-        return sorted(labels, key=lambda label: (type(label).__name__, repr(label)))
+        return sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, labels[i]))
+    except TypeError:  # values of one type that have no order among themselves
+        return sorted(range(len(labels)), key=lambda i: (type(labels[i]).__name__, repr(labels[i])))
 
 
 def _write_timestamp(value: pd.Timestamp) -> list[Any]:

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tabsynth.errors import SampleError, SchemaError
-from tabsynth.schema.dtype import describe, is_text, restore
+from tabsynth.schema.dtype import describe, is_text, levels_of, restore
 
 DAYS = [datetime.date(1066, 10, 14), datetime.date(2020, 2, 29)]
 TIMES = pd.to_datetime(["1850-01-01 00:00:00", "2024-03-31 12:34:56"])
+UNITS = ("s", "ms", "us", "ns")
 LENGTHS = pd.to_timedelta(["1 days", "-00:00:01"])
 VIENNA = zoneinfo.ZoneInfo("Europe/Vienna")
 TEXTS = ["é, '\"", "007"]
@@ -92,7 +93,7 @@ WITH_GAPS = {
     "dictionary of Arrow": pd.Series(
         TEXTS, dtype=pd.ArrowDtype(pa.dictionary(pa.int32(), pa.string()))
     ),
-    **{f"datetime64[{unit}]": pd.Series(TIMES.as_unit(unit)) for unit in ("s", "ms", "us", "ns")},
+    **{f"datetime64[{unit}]": pd.Series(TIMES.as_unit(unit)) for unit in UNITS},
     **{
         f"timedelta64[{unit}]": pd.Series(LENGTHS.as_unit(unit)) for unit in ("s", "ms", "us", "ns")
     },
@@ -233,7 +234,7 @@ def test_numbers_and_times_become_the_objects_that_a_column_held():
 
 @pytest.mark.parametrize("name", ["int64", "uint8", "bool"])
 def test_a_column_that_cannot_hold_missing_cells_refuses_them(name):
-    with pytest.raises(SampleError, match=f"'x': 1 cells are missing, .* stored as {name}"):
+    with pytest.raises(SampleError, match=rf"'x': 1 cells are missing, .* stored as {name}"):
         restore([1, 1], [False, True], name, "x")
 
 
@@ -270,7 +271,7 @@ def test_values_that_do_not_fit_are_refused_and_not_shown(data, spec):
     ],
 )
 def test_a_dtype_that_cannot_be_kept_is_refused_by_name(series):
-    with pytest.raises(SchemaError, match="Column 'x': columns stored as .* cannot be kept"):
+    with pytest.raises(SchemaError, match=r"Column 'x': columns stored as .* cannot be kept"):
         describe(series.rename("x"))
 
 
@@ -305,3 +306,11 @@ def test_cells_of_rare_types_are_kept_in_categories():
     for cell in cells:
         series = pd.Series(pd.Categorical(pd.Series([cell, "a"], dtype=object)), name="x")
         assert_same(rebuild(series), series)
+
+
+def test_levels_are_told_in_their_order_used_or_not():
+    series = WITH_GAPS["category in order"]
+    assert levels_of(describe(series)) == ["low", "middle", "high"]
+    zoned = WITH_GAPS["category of zoned times"]
+    assert levels_of(describe(zoned)) == zoned.cat.categories.tolist()
+    assert levels_of("str") is levels_of({"arrow": "string"}) is levels_of(None) is None

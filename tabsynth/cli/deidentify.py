@@ -1,0 +1,339 @@
+"""tabsynth deidentify: a table in, a synthetic table and the evidence for it out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tabsynth.cli import options
+from tabsynth.cli.files import (
+    STANDARD,
+    Outputs,
+    Writer,
+    check_inputs,
+    check_standard_input,
+    read,
+    read_schema,
+    shown,
+    stem,
+    text_writer,
+)
+from tabsynth.cli.options import Gate, RowCount
+from tabsynth.cli.plan import show_failures, show_files, show_plan
+from tabsynth.cli.terminal import Terminal, print_json
+from tabsynth.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tabsynth.io import TableFile
+    from tabsynth.workflow import Deidentified
+
+REPORTS = {"report": ".report.html", "json_report": ".report.json", "card": ".card.md"}
+NOTES = {
+    "table": "the synthetic rows",
+    "report": "confidential: it shows statistics of the real rows",
+    "json_report": "confidential: the same as data",
+    "card": "goes with the synthetic table",
+    "model": "confidential: it may remember rows",
+}
+
+
+def deidentify(
+    context: typer.Context,
+    table: options.Table,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="OUT",
+            help="Where the synthetic rows go, '-' for standard output. By default beside the "
+            "input, as NAME.synthetic.csv (in the format of the input).",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    model: options.Model = "auto",
+    settings: options.Settings = None,
+    schema: options.SchemaFile = None,
+    missing: options.Missing = None,
+    target: options.Target = None,
+    rows: Annotated[
+        str,
+        typer.Option(
+            "--rows",
+            "-n",
+            metavar="N|2x",
+            help="Rows to make: a number, or a multiple of the rows of the input.",
+            rich_help_panel="Output",
+        ),
+    ] = "1x",
+    holdout: Annotated[
+        float,
+        typer.Option(
+            "--holdout",
+            metavar="SHARE",
+            help="Share of the rows that the model never sees, for the evaluation (0 to 0.9).",
+            rich_help_panel="Evaluation",
+        ),
+    ] = 0.2,
+    seed: options.Seed = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Where the report goes (HTML); by default beside the synthetic rows.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    json_report: Annotated[
+        str | None,
+        typer.Option(
+            "--json-report",
+            metavar="FILE",
+            help="Where the report goes as JSON; by default beside the synthetic rows.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--card",
+            metavar="FILE",
+            help="Where the card goes (Markdown), which accompanies the synthetic rows; by default "
+            "beside them.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    save_model: Annotated[
+        str | None,
+        typer.Option(
+            "--save-model",
+            metavar="FILE",
+            help="Keep the model, for 'tabsynth sample'.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    no_report: Annotated[
+        bool,
+        typer.Option(
+            "--no-report",
+            help="Write no report and no card unless they are named.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show the plan and write nothing.", rich_help_panel="Output"
+        ),
+    ] = False,
+    fail_under: options.FailUnder = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
+    input_format: options.InputFormat = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Make a synthetic table from a real one, and judge it against rows the model never saw.
+
+    \b
+    tabsynth deidentify patients.csv
+    tabsynth deidentify patients.csv --target readmitted --seed 7
+    tabsynth deidentify patients.csv --dry-run
+    tabsynth inspect patients.csv -o schema.yaml    edit it, then
+    tabsynth deidentify patients.csv --schema schema.yaml -o out/fake.parquet
+
+    Without other options this writes patients.synthetic.csv, patients.report.html,
+    patients.report.json and patients.card.md beside the input, and nothing else. It shows what
+    will happen to each column before it learns anything.
+    """
+    terminal = Terminal.of(context, quiet, verbose)
+    gates = options.read_gates(fail_under)
+    count = RowCount.parse(rows)
+    asked = options.read_settings(settings)
+    options.check_model(model)
+    _check_gate_names(gates, target or [])
+    if as_json and output == STANDARD:
+        raise ConfigError("--json and -o - both want standard output. Name a file for one.")
+    check_standard_input(input_format, table)
+    check_inputs(table, schema)
+    named = {"report": report, "json_report": json_report, "card": card}
+    outputs = Outputs(
+        _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
+    )
+    outputs.check()
+
+    from tabsynth.random import Streams
+    from tabsynth.workflow import deidentify as make
+    from tabsynth.workflow import make_plan
+
+    drawn = seed is None
+    seed = Streams(seed).seed
+    with terminal.progress():
+        source = read(terminal, table, input_format, delimiter, encoding)
+        _check_format(outputs, source)
+        terminal.begin("finding out what the columns are")
+        plan = make_plan(
+            source.frame,
+            model=model,
+            schema=None if schema is None else read_schema(schema),
+            missing_values=("", *(missing or ())),
+            rows=count.of(len(source.frame)),
+            target=target,
+            holdout=holdout,
+        )
+    parameters = options.check_settings(plan.choice.model, asked)
+    show_plan(
+        terminal,
+        plan,
+        source=shown(table),
+        seed=seed,
+        drawn=drawn,
+        settings=parameters,
+        outputs=outputs.files,
+    )
+    document: dict[str, Any] = {
+        "schema_version": 1,
+        "command": "deidentify",
+        "dry_run": dry_run,
+        "source": table,
+        "seed": seed,
+        "files": outputs.files,
+        "plan": plan.to_dict(),
+    }
+    if dry_run:
+        terminal.say("Dry run: nothing was learnt and nothing written.")
+        if as_json:
+            print_json(document)
+        return
+
+    with terminal.progress():
+        result = make(
+            source.frame,
+            model=model,
+            parameters=parameters,
+            schema=plan.schema,
+            target=target,
+            rows=plan.n_rows,
+            holdout=holdout,
+            seed=seed,
+            monitor=terminal.monitor,
+            provenance=_provenance(table),
+        )
+        failures = options.check_gates(gates, result.evaluation)
+        terminal.begin("writing the report")
+        writers = _render(result, source, outputs, input_format)
+        terminal.begin("writing the files")
+        outputs.write(writers)
+
+    from tabsynth.report import summary
+
+    terminal.say("", *summary(result.evaluation))
+    show_files(terminal, outputs.on_disk, NOTES)
+    if as_json:
+        evaluation = result.evaluation.to_dict()
+        kept = ("rows", "scores", "privacy", "provenance", "notices")
+        print_json(
+            {**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures}
+        )
+    show_failures(terminal, failures)
+    if failures:
+        raise typer.Exit(5)
+
+
+def _name_outputs(
+    table: str,
+    output: str | None,
+    named: dict[str, str | None],
+    model: str | None,
+    no_report: bool,
+) -> dict[str, str | None]:
+    """Return the path of every output; what is not named stands beside the table."""
+    files: dict[str, str | None] = {}
+    if output is None and table == STANDARD:
+        raise ConfigError("The input is standard input and has no name. Name the output with -o.")
+    root, suffix = stem(table)
+    files["table"] = output if output is not None else f"{root}.synthetic{suffix}"
+    if output not in (None, STANDARD):
+        root = stem(str(output))[0].removesuffix(".synthetic")
+    for kind, ending in REPORTS.items():
+        files[kind] = named[kind]
+        if named[kind] is None and not no_report:
+            if root == STANDARD:
+                raise ConfigError(
+                    "Neither input nor output has a name for the reports to follow. Name them with "
+                    "--report, --json-report and --card, or give --no-report."
+                )
+            files[kind] = root + ending
+    files["model"] = model
+    return files
+
+
+def _check_gate_names(gates: list[Gate], targets: list[str]) -> None:
+    """Raise ConfigError before any work where a gate names a score that there will not be."""
+    if not gates:
+        return
+    from tabsynth.evaluation.base import measures
+
+    known: list[str] = []
+    for name, kind in measures.items():
+        figures = getattr(kind, "figures", None)  # absent where there is one for each target
+        if figures is not None:
+            known += [figure.name for figure in figures]
+        else:
+            known += [f"{name}:{target}" if place else name for place, target in enumerate(targets)]
+    for gate in gates:
+        if gate.name not in known:
+            raise options.unknown_score(gate.name, known)
+
+
+def _check_format(outputs: Outputs, source: TableFile) -> None:
+    """Raise ConfigError where the output has a suffix that no format has."""
+    from tabsynth.io.tables import find_format
+
+    path = outputs.files["table"]
+    if path != STANDARD:
+        find_format(path)
+
+
+def _provenance(table: str) -> dict[str, Any]:
+    """Return what the report says about the source."""
+    if table == STANDARD:
+        return {"source": "standard input"}
+    with open(table, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"source": os.path.basename(table), "source_sha256": digest}
+
+
+def _render(
+    result: Deidentified, source: TableFile, outputs: Outputs, format: str | None
+) -> dict[str, Writer]:
+    """Return what writes each output; texts are made here, before any file is touched."""
+    from tabsynth.io import write_table
+    from tabsynth.io.tables import find_format
+
+    path = outputs.files["table"]
+    written = source.format if path == STANDARD else find_format(path)[0].name
+    details = source.details if written == source.format else {}
+
+    def write_rows(place: str) -> None:
+        write_table(result.table, place, format=written, details=details, force=True)
+
+    writers: dict[str, Writer] = {
+        "table": write_rows,
+        "model": lambda place: result.synthesizer.save(place, force=True),
+    }
+    texts = {
+        "report": result.report,
+        "json_report": result.evaluation.to_json,
+        "card": result.card,
+    }
+    for kind, make in texts.items():
+        if kind in outputs.files:
+            writers[kind] = text_writer(make())
+    return writers

@@ -1,0 +1,146 @@
+"""tabsynth evaluate: judge a synthetic table from any tool."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli import options
+from tabsynth.cli.deidentify import NOTES
+from tabsynth.cli.files import (
+    Outputs,
+    check_inputs,
+    check_standard_input,
+    read,
+    read_schema,
+    text_writer,
+)
+from tabsynth.cli.plan import show_failures, show_files, show_scores
+from tabsynth.cli.terminal import Terminal, print_json
+
+
+def evaluate(
+    context: typer.Context,
+    real: Annotated[
+        str,
+        typer.Argument(
+            metavar="REAL", help="The rows that the generator learnt from.", show_default=False
+        ),
+    ],
+    synthetic: Annotated[
+        str, typer.Argument(metavar="SYNTHETIC", help="The synthetic rows.", show_default=False)
+    ],
+    holdout: Annotated[
+        str | None,
+        typer.Option(
+            "--holdout",
+            metavar="FILE",
+            help="Real rows that the generator never saw. Without them privacy cannot be judged.",
+            rich_help_panel="Evaluation",
+        ),
+    ] = None,
+    target: options.Target = None,
+    fail_under: options.FailUnder = None,
+    schema: options.SchemaFile = None,
+    missing: options.Missing = None,
+    seed: options.Seed = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
+    input_format: options.InputFormat = None,
+    report: Annotated[
+        str | None,
+        typer.Option(
+            "--report",
+            metavar="FILE",
+            help="Write the report (HTML); it shows statistics of the real rows.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    card: Annotated[
+        str | None,
+        typer.Option(
+            "--card",
+            metavar="FILE",
+            help="Write the card (Markdown) that goes with the synthetic rows.",
+            rich_help_panel="Output",
+        ),
+    ] = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Judge a synthetic table, whatever made it.
+
+    \b
+    tabsynth evaluate real.csv synthetic.csv
+    tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --target readmitted
+    tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --fail-under c2st=0.7
+
+    A gate is checked in the direction that is bad for its score: where lower is better the value
+    must be at most the threshold, where higher is better at least; where 0.5 is best it must be
+    no farther from 0.5 than the threshold is. A score that could not be computed fails its gate.
+    """
+    terminal = Terminal.of(context, quiet, verbose)
+    gates = options.read_gates(fail_under)
+    options.check_gate_names(gates, target or [])
+    check_standard_input(input_format, real, synthetic, holdout)
+    check_inputs(real, synthetic, holdout, schema)
+    outputs = Outputs({"report": report, "card": card}, force, [real, synthetic, holdout, schema])
+    outputs.check()
+
+    from tabsynth.evaluation import evaluate as judge
+    from tabsynth.random import Streams
+    from tabsynth.report import summary, to_card, to_html
+    from tabsynth.schema.infer import infer_schema
+
+    seed = Streams(seed).seed
+    with terminal.progress():
+        frames = [
+            None if path is None else read(terminal, path, input_format, delimiter, encoding).frame
+            for path in (real, synthetic, holdout)
+        ]
+        rows, made, unseen = frames
+        assert rows is not None and made is not None
+        if schema is not None:
+            known = read_schema(schema)
+        else:
+            terminal.begin("finding out what the columns are")
+            known = infer_schema(rows, missing_values=("", *(missing or ())))
+        evaluation = judge(
+            rows,
+            made,
+            holdout=unseen,
+            target=target,
+            schema=known,
+            seed=seed,
+            monitor=terminal.monitor,
+        )
+        failures = options.check_gates(gates, evaluation)
+        writers = {}
+        if report is not None:
+            terminal.begin("writing the report")
+            writers["report"] = text_writer(to_html(evaluation))
+        if card is not None:
+            writers["card"] = text_writer(to_card(evaluation))
+        outputs.write(writers)
+    show_scores(terminal, evaluation.scores)
+    terminal.say("", *summary(evaluation))
+    for notice in evaluation.notices:
+        terminal.say(f"Note: {notice}", style="yellow")
+    show_files(terminal, outputs.on_disk, NOTES)
+    if as_json:
+        print_json(
+            {
+                "schema_version": 1,
+                "command": "evaluate",
+                "files": outputs.files,
+                "seed": seed,
+                "failed_gates": failures,
+                **evaluation.to_dict(),
+            }
+        )
+    show_failures(terminal, failures)
+    if failures:
+        raise typer.Exit(5)

@@ -1,0 +1,110 @@
+"""tabsynth fit: learn a table and keep the model."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tabsynth.cli import options
+from tabsynth.cli.deidentify import NOTES
+from tabsynth.cli.files import (
+    Outputs,
+    check_inputs,
+    check_standard_input,
+    read,
+    read_schema,
+    shown,
+)
+from tabsynth.cli.plan import show_files, show_plan
+from tabsynth.cli.terminal import Terminal, print_json
+
+
+def fit(
+    context: typer.Context,
+    table: options.Table,
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output", "-o", metavar="MODEL", help="Model file.", rich_help_panel="Output"
+        ),
+    ],
+    model: options.Model = "auto",
+    settings: options.Settings = None,
+    schema: options.SchemaFile = None,
+    missing: options.Missing = None,
+    seed: options.Seed = None,
+    delimiter: options.Delimiter = None,
+    encoding: options.Encoding = None,
+    input_format: options.InputFormat = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Learn all rows of a table and keep the model for 'tabsynth sample'.
+
+    \b
+    tabsynth fit patients.csv -o patients.model
+    tabsynth fit patients.csv -o patients.model --model tvae --set epochs=50 --seed 7
+    """
+    terminal = Terminal.of(context, quiet, verbose)
+    asked = options.read_settings(settings)
+    options.check_model(model)
+    check_standard_input(input_format, table)
+    check_inputs(table, schema)
+    outputs = Outputs({"model": output}, force, [table, schema])
+    outputs.check()
+
+    from tabsynth.random import Streams
+    from tabsynth.synthesizer import Synthesizer
+    from tabsynth.workflow import make_plan
+
+    drawn = seed is None
+    seed = Streams(seed).seed
+    with terminal.progress():
+        source = read(terminal, table, input_format, delimiter, encoding)
+        terminal.begin("finding out what the columns are")
+        plan = make_plan(
+            source.frame,
+            model=model,
+            schema=None if schema is None else read_schema(schema),
+            missing_values=("", *(missing or ())),
+            rows=0,
+            holdout=0,
+        )
+    parameters = options.check_settings(plan.choice.model, asked)
+    show_plan(
+        terminal,
+        plan,
+        source=shown(table),
+        seed=seed,
+        drawn=drawn,
+        settings=parameters,
+        outputs=outputs.files,
+        makes_rows=False,
+    )
+    with terminal.progress():
+        synthesizer = Synthesizer(
+            plan.choice.model,
+            parameters=parameters,
+            schema=plan.schema,
+            seed=seed,
+            monitor=terminal.monitor,
+        ).fit(source.frame)
+        synthesizer.choice_ = plan.choice
+        terminal.begin("writing the model")
+        outputs.write({"model": lambda place: synthesizer.save(place, force=True)})
+    show_files(terminal, outputs.on_disk, NOTES)
+    if as_json:
+        print_json(
+            {
+                "schema_version": 1,
+                "command": "fit",
+                "source": table,
+                "seed": seed,
+                "seconds": round(synthesizer.seconds_, 2),
+                "files": outputs.files,
+                "plan": plan.to_dict(),
+            }
+        )

@@ -1,0 +1,122 @@
+"""What a person is shown before and after the work: plans, schemas and scores as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tabsynth.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tabsynth.evaluation.result import Score
+    from tabsynth.schema import Schema
+    from tabsynth.workflow import Plan
+
+
+def show_schema(terminal: Terminal, schema: Schema, treatments: Mapping[str, str]) -> None:
+    """Print what each column is taken for, what will happen to it, and why."""
+    terminal.table(
+        ("Column", "Type", "Role", "What happens", "Why"),
+        [
+            (c.name, c.type, c.role, treatments[c.name], c.reason or "given by the schema")
+            for c in schema
+        ],
+    )
+
+
+def show_plan(
+    terminal: Terminal,
+    plan: Plan,
+    *,
+    source: str,
+    seed: int,
+    drawn: bool,
+    settings: Mapping[str, Any],
+    outputs: Mapping[str, str],
+) -> None:
+    """Print what will happen to a table."""
+    terminal.say(
+        f"{source}: {plan.n_train + plan.n_holdout:,} rows, {len(plan.schema)} columns",
+        style="bold",
+    )
+    terminal.say("")
+    show_schema(terminal, plan.schema, plan.treatments)
+    terminal.say("")
+    chosen = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    terminal.facts(
+        {
+            "Model": f"{plan.choice.model}: {plan.choice.reason}",
+            **({"Settings": chosen} if chosen else {}),
+            "Rows": _rows(plan),
+            "Missing": missing_text(plan.schema.missing_values),
+            "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"
+            if drawn
+            else str(seed),
+            "Privacy": "no differential privacy; keys, personal data and free text are never "
+            "learnt",
+            **({"Writes": ", ".join(outputs.values())} if outputs else {}),
+        }
+    )
+    for notice in plan.notices:
+        terminal.say(f"Note: {notice}", style="yellow")
+    terminal.say("")
+
+
+def _rows(plan: Plan) -> str:
+    held = (
+        f", keeps {plan.n_holdout:,} unseen for the evaluation"
+        if plan.n_holdout
+        else ", keeps none for the evaluation"
+    )
+    made = f", makes {plan.n_rows:,}"
+    return f"learns from {plan.n_train:,}{held}{made}"
+
+
+def missing_text(markers: Sequence[str]) -> str:
+    """Return what means missing, in words."""
+    texts = [repr(marker) for marker in markers if marker]
+    empty = ["empty cells"] if "" in markers else []
+    return " and ".join(filter(None, [*empty, ", ".join(texts)])) or "no cell text means missing"
+
+
+def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
+    """Print scores with what it takes to read them."""
+    words = {"lower": "lower is better", "higher": "higher is better", "half": "0.5 is best"}
+    terminal.table(
+        ("Score", "What", "Value", "95% interval", "Real rows", "Independent", "Direction"),
+        [
+            (
+                score.name,
+                score.title,
+                _number(score.value),
+                f"{_number(score.interval.low)} to {_number(score.interval.high)}"
+                if score.interval
+                else "",
+                _number(score.reference, ""),
+                _number(score.baseline, ""),
+                words[score.better],
+            )
+            for score in scores
+        ],
+        numbers=(2, 3, 4, 5),
+    )
+    for score in scores:
+        if score.problem:
+            terminal.say(f"Note: {score.name}: {score.problem}", style="yellow")
+
+
+def _number(value: float | None, absent: str = "none") -> str:
+    return absent if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
+
+
+def show_files(terminal: Terminal, files: Mapping[str, str], notes: Mapping[str, str]) -> None:
+    """Print which files were written and what to know about each."""
+    if files:
+        terminal.say("", "Wrote", style="bold")
+        terminal.table(("", ""), [(path, notes.get(kind, "")) for kind, path in files.items()])
+
+
+def show_failures(terminal: Terminal, failures: Sequence[str]) -> None:
+    """Print which gates failed, even when quiet."""
+    for failure in failures:
+        terminal.insist(f"Gate failed: {failure}", style="bold red")
