@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabsynth.cli import options
+from tabsynth.cli.arguments import RowCount, check_model, check_settings, read_settings
 from tabsynth.cli.files import (
     STANDARD,
     Outputs,
     Writer,
     check_inputs,
+    check_missing,
     check_standard_input,
     read,
     read_schema,
@@ -21,8 +23,8 @@ from tabsynth.cli.files import (
     stem,
     text_writer,
 )
-from tabsynth.cli.options import Gate, RowCount
-from tabsynth.cli.plan import show_failures, show_files, show_plan
+from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
+from tabsynth.cli.plan import show_files, show_plan, show_summary
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.errors import ConfigError
 
@@ -51,7 +53,6 @@ def deidentify(
             metavar="OUT",
             help="Where the synthetic rows go, '-' for standard output. By default beside the "
             "input, as NAME.synthetic.csv (in the format of the input).",
-            rich_help_panel="Output",
         ),
     ] = None,
     model: options.Model = "auto",
@@ -66,7 +67,6 @@ def deidentify(
             "-n",
             metavar="N|2x",
             help="Rows to make: a number, or a multiple of the rows of the input.",
-            rich_help_panel="Output",
         ),
     ] = "1x",
     holdout: Annotated[
@@ -75,7 +75,6 @@ def deidentify(
             "--holdout",
             metavar="SHARE",
             help="Share of the rows that the model never sees, for the evaluation (0 to 0.9).",
-            rich_help_panel="Evaluation",
         ),
     ] = 0.2,
     seed: options.Seed = None,
@@ -85,7 +84,6 @@ def deidentify(
             "--report",
             metavar="FILE",
             help="Where the report goes (HTML); by default beside the synthetic rows.",
-            rich_help_panel="Output",
         ),
     ] = None,
     json_report: Annotated[
@@ -94,7 +92,6 @@ def deidentify(
             "--json-report",
             metavar="FILE",
             help="Where the report goes as JSON; by default beside the synthetic rows.",
-            rich_help_panel="Output",
         ),
     ] = None,
     card: Annotated[
@@ -104,7 +101,6 @@ def deidentify(
             metavar="FILE",
             help="Where the card goes (Markdown), which accompanies the synthetic rows; by default "
             "beside them.",
-            rich_help_panel="Output",
         ),
     ] = None,
     save_model: Annotated[
@@ -113,7 +109,6 @@ def deidentify(
             "--save-model",
             metavar="FILE",
             help="Keep the model, for 'tabsynth sample'.",
-            rich_help_panel="Output",
         ),
     ] = None,
     no_report: Annotated[
@@ -121,13 +116,13 @@ def deidentify(
         typer.Option(
             "--no-report",
             help="Write no report and no card unless they are named.",
-            rich_help_panel="Output",
         ),
     ] = False,
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Show the plan and write nothing.", rich_help_panel="Output"
+            "--dry-run",
+            help="Show the plan and write nothing.",
         ),
     ] = False,
     fail_under: options.FailUnder = None,
@@ -139,27 +134,31 @@ def deidentify(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Make a synthetic table from a real one, and judge it against rows the model never saw.
+    """Make a synthetic table from a real one, and judge it.
 
-    \b
-    tabsynth deidentify patients.csv
-    tabsynth deidentify patients.csv --target readmitted --seed 7
-    tabsynth deidentify patients.csv --dry-run
-    tabsynth inspect patients.csv -o schema.yaml    edit it, then
-    tabsynth deidentify patients.csv --schema schema.yaml -o out/fake.parquet
+        tabsynth deidentify patients.csv
+        tabsynth deidentify patients.csv --target readmitted --seed 7
+        tabsynth deidentify patients.csv --dry-run
+        tabsynth inspect patients.csv -o schema.yaml    edit it, then
+        tabsynth deidentify patients.csv --schema schema.yaml -o out/fake.parquet
 
     Without other options this writes patients.synthetic.csv, patients.report.html,
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
-    will happen to each column before it learns anything.
+    will happen to each column before it learns anything, and judges the result against rows that
+    the model never saw.
     """
     terminal = Terminal.of(context, quiet, verbose)
-    gates = options.read_gates(fail_under)
+    gates = read_gates(fail_under)
     count = RowCount.parse(rows)
-    asked = options.read_settings(settings)
-    options.check_model(model)
-    _check_gate_names(gates, target or [])
+    asked = read_settings(settings)
+    check_model(model)
+    check_gate_names(gates, target or [])
     if as_json and output == STANDARD:
         raise ConfigError("--json and -o - both want standard output. Name a file for one.")
+    from tabsynth.io.tables import find_format
+    from tabsynth.random import Streams
+
+    check_missing(missing, schema)
     check_standard_input(input_format, table)
     check_inputs(table, schema)
     named = {"report": report, "json_report": json_report, "card": card}
@@ -167,8 +166,10 @@ def deidentify(
         _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
     )
     outputs.check()
+    # What is named after the input has its format, as standard output has.
+    follows = output in (None, STANDARD)
+    written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
-    from tabsynth.random import Streams
     from tabsynth.workflow import deidentify as make
     from tabsynth.workflow import make_plan
 
@@ -176,7 +177,6 @@ def deidentify(
     seed = Streams(seed).seed
     with terminal.progress():
         source = read(terminal, table, input_format, delimiter, encoding)
-        _check_format(outputs, source)
         terminal.begin("finding out what the columns are")
         plan = make_plan(
             source.frame,
@@ -187,7 +187,7 @@ def deidentify(
             target=target,
             holdout=holdout,
         )
-    parameters = options.check_settings(plan.choice.model, asked)
+    parameters = check_settings(plan.choice.model, asked)
     show_plan(
         terminal,
         plan,
@@ -225,25 +225,22 @@ def deidentify(
             monitor=terminal.monitor,
             provenance=_provenance(table),
         )
-        failures = options.check_gates(gates, result.evaluation)
+        failures = check_gates(gates, result.evaluation)
         terminal.begin("writing the report")
-        writers = _render(result, source, outputs, input_format)
+        writers = _render(result, source, outputs, written.name)
         terminal.begin("writing the files")
         outputs.write(writers)
 
-    from tabsynth.report import summary
-
-    terminal.say("", *summary(result.evaluation))
+    terminal.say("")
+    show_summary(terminal, result.evaluation, told=plan.notices)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         evaluation = result.evaluation.to_dict()
         kept = ("rows", "scores", "privacy", "provenance", "notices")
-        print_json(
-            {**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures}
-        )
+        print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
     show_failures(terminal, failures)
     if failures:
-        raise typer.Exit(5)
+        raise typer.Exit(FAILED)
 
 
 def _name_outputs(
@@ -274,33 +271,6 @@ def _name_outputs(
     return files
 
 
-def _check_gate_names(gates: list[Gate], targets: list[str]) -> None:
-    """Raise ConfigError before any work where a gate names a score that there will not be."""
-    if not gates:
-        return
-    from tabsynth.evaluation.base import measures
-
-    known: list[str] = []
-    for name, kind in measures.items():
-        figures = getattr(kind, "figures", None)  # absent where there is one for each target
-        if figures is not None:
-            known += [figure.name for figure in figures]
-        else:
-            known += [f"{name}:{target}" if place else name for place, target in enumerate(targets)]
-    for gate in gates:
-        if gate.name not in known:
-            raise options.unknown_score(gate.name, known)
-
-
-def _check_format(outputs: Outputs, source: TableFile) -> None:
-    """Raise ConfigError where the output has a suffix that no format has."""
-    from tabsynth.io.tables import find_format
-
-    path = outputs.files["table"]
-    if path != STANDARD:
-        find_format(path)
-
-
 def _provenance(table: str) -> dict[str, Any]:
     """Return what the report says about the source."""
     if table == STANDARD:
@@ -311,18 +281,15 @@ def _provenance(table: str) -> dict[str, Any]:
 
 
 def _render(
-    result: Deidentified, source: TableFile, outputs: Outputs, format: str | None
+    result: Deidentified, source: TableFile, outputs: Outputs, format: str
 ) -> dict[str, Writer]:
     """Return what writes each output; texts are made here, before any file is touched."""
     from tabsynth.io import write_table
-    from tabsynth.io.tables import find_format
 
-    path = outputs.files["table"]
-    written = source.format if path == STANDARD else find_format(path)[0].name
-    details = source.details if written == source.format else {}
+    details = source.details if format == source.format else {}
 
     def write_rows(place: str) -> None:
-        write_table(result.table, place, format=written, details=details, force=True)
+        write_table(result.table, place, format=format, details=details, force=True)
 
     writers: dict[str, Writer] = {
         "table": write_rows,

@@ -11,12 +11,14 @@ from tabsynth.cli.deidentify import NOTES
 from tabsynth.cli.files import (
     Outputs,
     check_inputs,
+    check_missing,
     check_standard_input,
     read,
     read_schema,
     text_writer,
 )
-from tabsynth.cli.plan import show_failures, show_files, show_scores
+from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
+from tabsynth.cli.plan import show_files, show_scores, show_summary
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -37,7 +39,6 @@ def evaluate(
             "--holdout",
             metavar="FILE",
             help="Real rows that the generator never saw. Without them privacy cannot be judged.",
-            rich_help_panel="Evaluation",
         ),
     ] = None,
     target: options.Target = None,
@@ -54,7 +55,6 @@ def evaluate(
             "--report",
             metavar="FILE",
             help="Write the report (HTML); it shows statistics of the real rows.",
-            rich_help_panel="Output",
         ),
     ] = None,
     card: Annotated[
@@ -63,7 +63,6 @@ def evaluate(
             "--card",
             metavar="FILE",
             help="Write the card (Markdown) that goes with the synthetic rows.",
-            rich_help_panel="Output",
         ),
     ] = None,
     force: options.Force = False,
@@ -73,18 +72,18 @@ def evaluate(
 ) -> None:
     """Judge a synthetic table, whatever made it.
 
-    \b
-    tabsynth evaluate real.csv synthetic.csv
-    tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --target readmitted
-    tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --fail-under c2st=0.7
+        tabsynth evaluate real.csv synthetic.csv
+        tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --target readmitted
+        tabsynth evaluate train.csv synthetic.csv --holdout unseen.csv --fail-under c2st=0.7
 
     A gate is checked in the direction that is bad for its score: where lower is better the value
     must be at most the threshold, where higher is better at least; where 0.5 is best it must be
     no farther from 0.5 than the threshold is. A score that could not be computed fails its gate.
     """
     terminal = Terminal.of(context, quiet, verbose)
-    gates = options.read_gates(fail_under)
-    options.check_gate_names(gates, target or [])
+    gates = read_gates(fail_under)
+    check_gate_names(gates, target or [])
+    check_missing(missing, schema)
     check_standard_input(input_format, real, synthetic, holdout)
     check_inputs(real, synthetic, holdout, schema)
     outputs = Outputs({"report": report, "card": card}, force, [real, synthetic, holdout, schema])
@@ -92,7 +91,7 @@ def evaluate(
 
     from tabsynth.evaluation import evaluate as judge
     from tabsynth.random import Streams
-    from tabsynth.report import summary, to_card, to_html
+    from tabsynth.report import to_card, to_html
     from tabsynth.schema.infer import infer_schema
 
     seed = Streams(seed).seed
@@ -102,7 +101,8 @@ def evaluate(
             for path in (real, synthetic, holdout)
         ]
         rows, made, unseen = frames
-        assert rows is not None and made is not None
+        assert rows is not None
+        assert made is not None
         if schema is not None:
             known = read_schema(schema)
         else:
@@ -117,7 +117,7 @@ def evaluate(
             seed=seed,
             monitor=terminal.monitor,
         )
-        failures = options.check_gates(gates, evaluation)
+        failures = check_gates(gates, evaluation)
         writers = {}
         if report is not None:
             terminal.begin("writing the report")
@@ -126,9 +126,8 @@ def evaluate(
             writers["card"] = text_writer(to_card(evaluation))
         outputs.write(writers)
     show_scores(terminal, evaluation.scores)
-    terminal.say("", *summary(evaluation))
-    for notice in evaluation.notices:
-        terminal.say(f"Note: {notice}", style="yellow")
+    terminal.say("")
+    show_summary(terminal, evaluation)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         print_json(
@@ -143,4 +142,4 @@ def evaluate(
         )
     show_failures(terminal, failures)
     if failures:
-        raise typer.Exit(5)
+        raise typer.Exit(FAILED)

@@ -41,6 +41,15 @@ def check_standard_input(format: str | None, *paths: str | None) -> None:
         )
 
 
+def check_missing(missing: Sequence[str] | None, schema: str | None) -> None:
+    """Raise ConfigError where a schema says already what means missing."""
+    if missing and schema is not None:
+        raise ConfigError(
+            "--missing and --schema both say what means missing. Put the texts into missing_values "
+            f"of {schema}."
+        )
+
+
 def read(
     terminal: Terminal,
     path: str,

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli import options
+from tabsynth.cli.arguments import check_model, check_settings, read_settings
 from tabsynth.cli.deidentify import NOTES
 from tabsynth.cli.files import (
     Outputs,
     check_inputs,
+    check_missing,
     check_standard_input,
     read,
     read_schema,
@@ -26,7 +28,10 @@ def fit(
     output: Annotated[
         str,
         typer.Option(
-            "--output", "-o", metavar="MODEL", help="Model file.", rich_help_panel="Output"
+            "--output",
+            "-o",
+            metavar="MODEL",
+            help="Model file.",
         ),
     ],
     model: options.Model = "auto",
@@ -42,15 +47,15 @@ def fit(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Learn all rows of a table and keep the model for 'tabsynth sample'.
+    """Learn all rows of a table and keep the model.
 
-    \b
     tabsynth fit patients.csv -o patients.model
     tabsynth fit patients.csv -o patients.model --model tvae --set epochs=50 --seed 7
     """
     terminal = Terminal.of(context, quiet, verbose)
-    asked = options.read_settings(settings)
-    options.check_model(model)
+    asked = read_settings(settings)
+    check_model(model)
+    check_missing(missing, schema)
     check_standard_input(input_format, table)
     check_inputs(table, schema)
     outputs = Outputs({"model": output}, force, [table, schema])
@@ -73,7 +78,7 @@ def fit(
             rows=0,
             holdout=0,
         )
-    parameters = options.check_settings(plan.choice.model, asked)
+    parameters = check_settings(plan.choice.model, asked)
     show_plan(
         terminal,
         plan,

@@ -32,7 +32,6 @@ def inspect(
             metavar="FILE",
             help="Write the schema as YAML, to be edited and passed on with --schema; '-' for "
             "standard output.",
-            rich_help_panel="Output",
         ),
     ] = None,
     missing: options.Missing = None,
@@ -44,9 +43,8 @@ def inspect(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Show what each column is taken for, what will happen to it, and why.
+    """Show what each column is taken for, and why.
 
-    \b
     tabsynth inspect patients.csv
     tabsynth inspect patients.csv -o schema.yaml
     tabsynth inspect patients.csv --missing NA --missing "?"
@@ -68,12 +66,12 @@ def inspect(
         schema = infer_schema(source.frame, missing_values=("", *(missing or ())))
         treatments = {name: type_.treatment() for name, type_ in types_of(schema).items()}
     terminal.say(
-        f"{shown(table)}: {len(source.frame):,} rows, {len(schema)} columns; missing: "
-        f"{missing_text(schema.missing_values)}",
+        f"{shown(table)}: {len(source.frame):,} rows, {len(schema)} columns",
         style="bold",
     )
     terminal.say("")
     show_schema(terminal, schema, treatments)
+    terminal.say("", f"Missing: {missing_text(schema)}")
     if output == STANDARD:
         print_text(schema.to_yaml())
     elif output is not None:

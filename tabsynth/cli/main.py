@@ -22,9 +22,10 @@ from tabsynth.cli.models import models
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
 from tabsynth.cli.terminal import Terminal
+from tabsynth.cli.verbs import USAGE, help_text, verb
 from tabsynth.errors import ConfigError, PrivacyError, TabsynthError
 
-UNEXPECTED, USAGE, DATA, PRIVACY, GATE = 1, 2, 3, 4, 5
+UNEXPECTED, DATA, PRIVACY = 1, 3, 4
 INTERRUPTED, CLOSED_PIPE = 130, 141
 
 # Typer 0.29 carries its own copy of click, older ones use click itself.
@@ -35,7 +36,7 @@ app = typer.Typer(
     name="tabsynth",
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -48,7 +49,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback(invoke_without_command=True)
 def _program(
     context: typer.Context,
     version: Annotated[
@@ -60,10 +60,9 @@ def _program(
 ) -> None:
     """Synthetic tables that keep what a real table is good for, with the evidence for privacy.
 
-    \b
-    tabsynth deidentify patients.csv          a synthetic table, a report and a card
-    tabsynth inspect patients.csv             what each column is taken for, and why
-    tabsynth evaluate real.csv synthetic.csv  judge a synthetic table from any tool
+        tabsynth deidentify patients.csv          a synthetic table, a report and a card
+        tabsynth inspect patients.csv             what each column is taken for, and why
+        tabsynth evaluate real.csv synthetic.csv  judge a synthetic table from any tool
 
     Nothing leaves this machine. Exit codes: 0 done, 1 unexpected error, 2 wrong usage,
     3 data or schema problem, 4 refused for privacy, 5 a score failed its gate, 130 interrupted.
@@ -73,8 +72,9 @@ def _program(
         raise typer.Exit(USAGE)
 
 
+app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
 for _verb in (deidentify, inspect, fit, sample, evaluate, models):
-    app.command()(_verb)
+    verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")
 app.add_typer(schema_app, name="schema")

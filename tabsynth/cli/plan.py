@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from tabsynth.evaluation.result import Score
+    from tabsynth.evaluation.result import Evaluation, Score
     from tabsynth.schema import Schema
     from tabsynth.workflow import Plan
 
@@ -33,6 +33,7 @@ def show_plan(
     drawn: bool,
     settings: Mapping[str, Any],
     outputs: Mapping[str, str],
+    makes_rows: bool = True,
 ) -> None:
     """Print what will happen to a table."""
     terminal.say(
@@ -47,8 +48,8 @@ def show_plan(
         {
             "Model": f"{plan.choice.model}: {plan.choice.reason}",
             **({"Settings": chosen} if chosen else {}),
-            "Rows": _rows(plan),
-            "Missing": missing_text(plan.schema.missing_values),
+            "Rows": _rows(plan, makes_rows),
+            "Missing": missing_text(plan.schema),
             "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"
             if drawn
             else str(seed),
@@ -62,21 +63,27 @@ def show_plan(
     terminal.say("")
 
 
-def _rows(plan: Plan) -> str:
-    held = (
-        f", keeps {plan.n_holdout:,} unseen for the evaluation"
-        if plan.n_holdout
-        else ", keeps none for the evaluation"
+def _rows(plan: Plan, makes_rows: bool) -> str:
+    if not makes_rows:
+        return f"learns from all {plan.n_train:,}"
+    held = f"{plan.n_holdout:,}" if plan.n_holdout else "none"
+    return (
+        f"learns from {plan.n_train:,}, keeps {held} unseen for the evaluation, "
+        f"makes {plan.n_rows:,}"
     )
-    made = f", makes {plan.n_rows:,}"
-    return f"learns from {plan.n_train:,}{held}{made}"
 
 
-def missing_text(markers: Sequence[str]) -> str:
-    """Return what means missing, in words."""
-    texts = [repr(marker) for marker in markers if marker]
-    empty = ["empty cells"] if "" in markers else []
-    return " and ".join(filter(None, [*empty, ", ".join(texts)])) or "no cell text means missing"
+def missing_text(schema: Schema) -> str:
+    """Return which cell texts mean missing, in words."""
+    markers = [repr(marker) if marker else "empty cells" for marker in schema.missing_values]
+    parts = [", ".join(markers) or "no cell text in every column"]
+    own: dict[str, list[str]] = {}
+    for column in schema:
+        for marker in column.get("missing", ()):
+            if marker not in schema.missing_values:
+                own.setdefault(marker, []).append(column.name)
+    parts += [f"{marker!r} in {', '.join(names)}" for marker, names in own.items()]
+    return "; ".join(parts)
 
 
 def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
@@ -109,14 +116,19 @@ def _number(value: float | None, absent: str = "none") -> str:
     return absent if value is None else f"{value:.3f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def show_summary(terminal: Terminal, evaluation: Evaluation, told: Collection[str] = ()) -> None:
+    """Print the five closing lines, and the notices that were not told before."""
+    from tabsynth.report import summary
+
+    lines = (line.partition(": ") for line in summary(evaluation))
+    terminal.facts({topic: text for topic, _, text in lines})
+    for notice in evaluation.notices:
+        if notice not in told:
+            terminal.say(f"Note: {notice}", style="yellow")
+
+
 def show_files(terminal: Terminal, files: Mapping[str, str], notes: Mapping[str, str]) -> None:
     """Print which files were written and what to know about each."""
     if files:
         terminal.say("", "Wrote", style="bold")
-        terminal.table(("", ""), [(path, notes.get(kind, "")) for kind, path in files.items()])
-
-
-def show_failures(terminal: Terminal, failures: Sequence[str]) -> None:
-    """Print which gates failed, even when quiet."""
-    for failure in failures:
-        terminal.insist(f"Gate failed: {failure}", style="bold red")
+        terminal.facts({path: notes.get(kind, "") for kind, path in files.items()})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tabsynth.cli import options
+from tabsynth.cli.arguments import RowCount
 from tabsynth.cli.files import STANDARD, Outputs, check_inputs, shown
 from tabsynth.cli.plan import show_files
 from tabsynth.cli.terminal import Terminal, print_json
@@ -24,9 +25,7 @@ CHUNK = 200_000
 
 def sample(
     context: typer.Context,
-    model: Annotated[
-        str, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)
-    ],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)],
     rows: Annotated[
         str,
         typer.Option(
@@ -34,7 +33,6 @@ def sample(
             "-n",
             metavar="N|2x",
             help="Rows to make: a number, or a multiple of the rows learnt from.",
-            rich_help_panel="Output",
         ),
     ],
     output: Annotated[
@@ -45,7 +43,6 @@ def sample(
             metavar="OUT",
             help="Where the rows go: .csv, .tsv, .jsonl (each also .gz) or .parquet; '-' for "
             "standard output.",
-            rich_help_panel="Output",
         ),
     ],
     seed: Annotated[
@@ -55,7 +52,6 @@ def sample(
             metavar="N",
             min=0,
             help="For these rows; by default one is drawn and printed.",
-            rich_help_panel="Output",
         ),
     ] = None,
     format: Annotated[
@@ -64,7 +60,6 @@ def sample(
             "--format",
             metavar="FORMAT",
             help="csv, jsonl or parquet, where the suffix does not say it; csv on standard output.",
-            rich_help_panel="Output",
         ),
     ] = None,
     force: options.Force = False,
@@ -72,15 +67,14 @@ def sample(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Make rows with a model that 'tabsynth fit' wrote.
+    """Make rows with a model that was kept.
 
-    \b
     tabsynth sample patients.model -n 1000 -o fake.csv
     tabsynth sample patients.model -n 2x -o fake.parquet --seed 7
     tabsynth sample patients.model -n 10 -o -
     """
     terminal = Terminal.of(context, quiet, verbose)
-    count = options.RowCount.parse(rows)
+    count = RowCount.parse(rows)
     if as_json and output == STANDARD:
         raise ConfigError("--json and -o - both want standard output. Name a file for one.")
     check_inputs(model)
@@ -136,6 +130,4 @@ def _chunks(
     streams = Streams(seed)
     for start in range(0, max(n_rows, 1), max(size, 1)):
         piece = seed if start == 0 else streams.integer(f"rows from {start}")
-        yield synthesizer.sample(
-            min(size, n_rows - start), seed=piece, monitor=terminal.monitor
-        )
+        yield synthesizer.sample(min(size, n_rows - start), seed=piece, monitor=terminal.monitor)

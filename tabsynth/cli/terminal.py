@@ -13,13 +13,16 @@ from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
-    Progress as Bars,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
+)
+from rich.progress import (
+    Progress as Bars,
 )
 from rich.table import Table
 from rich.text import Text
@@ -69,14 +72,14 @@ class Terminal:
         return terminal
 
     def say(self, *lines: str, style: str = "") -> None:
-        """Print lines, unless quiet; long ones are left to the terminal to wrap."""
+        """Print lines, unless quiet; on a terminal long ones are wrapped between words."""
         if not self.quiet:
             self.insist(*lines, style=style)
 
     def insist(self, *lines: str, style: str = "") -> None:
         """Print lines even when quiet."""
         for line in lines:
-            self.console.print(Text(line, style=style), soft_wrap=True)
+            self.console.print(Text(printable(line), style=style))
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Print names and what they are, one a line, unless quiet."""
@@ -130,9 +133,9 @@ class Terminal:
             SpinnerColumn(finished_text="✓"),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
-            TaskProgressColumn(show_speed=False),
+            TaskProgressColumn(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _Now(),
             console=self.console,
         )
         with bars:
@@ -149,39 +152,59 @@ class Terminal:
 
     def monitor(self, progress: Progress) -> None:
         """Take note of progress: a `tabsynth.monitor.Monitor`."""
-        if progress.phase != self.phase:
-            self.phase = progress.phase
+        phase, _, detail = progress.phase.partition(": ")
+        if phase != self.phase.partition(": ")[0]:
             self._finish()
+        self.phase = progress.phase
         if self._bars is None:
             return
         total = progress.total or None
         if self._task is None:
-            name = printable(progress.phase[:1].upper() + progress.phase[1:])
-            self._task = self._bars.add_task(name, total=total)
-        self._bars.update(self._task, completed=progress.done, total=total)
+            name = printable(phase[:1].upper() + phase[1:])
+            self._task = self._bars.add_task(name, total=total, detail="")
+        self._bars.update(
+            self._task, completed=progress.done, total=total, detail=printable(detail)
+        )
 
     def _finish(self) -> None:
         if self._bars is not None and self._task is not None:
-            self._bars.update(self._task, total=1, completed=1)
+            self._bars.update(self._task, total=1, completed=1, detail="")
         self._task = None
 
 
+class _Now(ProgressColumn):
+    """What of a phase is being done, or how long it will still take."""
+
+    def render(self, task: Task) -> Text:
+        """Return the end of the line of an unfinished phase."""
+        left = task.time_remaining
+        if task.finished:
+            return Text("")
+        if task.fields["detail"] or left is None:
+            return Text(task.fields["detail"], style="dim")
+        return Text(f"about {round(left) // 60}:{round(left) % 60:02} left", style="dim")
+
+
 def printable(text: str) -> str:
-    """Return `text` with characters that would steer a terminal written out.
+    r"""Return `text` with characters that would steer a terminal written out.
 
     Examples
     --------
-    >>> printable("a\\x1b[31mb")
-    'a\\\\x1b[31mb'
+    >>> printable("a\x1b[31mb")
+    'a\\x1b[31mb'
     """
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def print_json(document: Mapping[str, Any]) -> None:
-    """Print one JSON document on the standard output, in UTF-8."""
-    text = json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def print_text(text: str) -> None:
+    """Print a text on the standard output as it is, in UTF-8."""
     sys.stdout.flush()
     sys.stdout.buffer.write(text.encode())
     sys.stdout.buffer.flush()
+
+
+def print_json(document: Mapping[str, Any]) -> None:
+    """Print one JSON document on the standard output, in UTF-8."""
+    print_text(json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n")

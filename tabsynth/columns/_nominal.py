@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
-from tabsynth.columns.base import ColumnCodec, ColumnType, Profile, Values
+from tabsynth.columns.base import ColumnCodec, ColumnType, Measure, Profile, Values
 from tabsynth.encoding.layout import Block
 from tabsynth.errors import SampleError, SchemaError
-from tabsynth.schema.arrays import objects_of
 from tabsynth.schema.dtype import restore
 from tabsynth.schema.labels import label_from_json, label_to_json, order_of
 
@@ -158,7 +157,8 @@ class LabelCodec(ColumnCodec):
     def _draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw codes of released labels in proportion to their counts."""
         draws = np.searchsorted(self._edges, rng.random(n) * self._edges[-1], side="right")
-        return np.minimum(draws, len(self.labels) - 1)
+        codes: np.ndarray = np.minimum(draws, len(self.labels) - 1)
+        return codes
 
     def state(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -166,7 +166,9 @@ class LabelCodec(ColumnCodec):
             "labels": [label_to_json(label) for label in self.labels],
             "counts": list(self.counts),
             "other": self.other,
-            "other_label": label_to_json(self.other_label) if self.other_label is not None else None,
+            "other_label": label_to_json(self.other_label)
+            if self.other_label is not None
+            else None,
             "nullable": self.nullable,
             "ordered": self.ordered,
         }
@@ -188,7 +190,7 @@ class LabelCodec(ColumnCodec):
 class NominalType(ColumnType):
     """Base of the types whose values are labels."""
 
-    measure = "nominal"
+    measure: ClassVar[Measure] = "nominal"
 
     def parse(self, series: pd.Series) -> Values:
         """Turn a column of any dtype into indices of its distinct labels."""
@@ -214,8 +216,10 @@ class NominalType(ColumnType):
 
     def render(self, values: Values) -> pd.Series:
         """Write labels in the column's dtype; missing cells of texts as `missing_as` says."""
-        labels = objects_of([*(values.labels or ()), None])
-        data = labels[np.where(values.missing, -1, values.data)]
+        labels = list(values.labels or ())
+        cells = np.full(len(labels) + 1, None, dtype=object)
+        cells[: len(labels)] = labels
+        data = cells[np.where(values.missing, -1, values.data)]
         marker = self.column.get("missing_as")
         spec, name = self.column.dtype, self.column.name
         return restore(data, values.missing, spec, name, missing_as=marker)
@@ -231,6 +235,16 @@ class NominalType(ColumnType):
     def load(self, state: dict[str, Any]) -> ColumnCodec:
         """Rebuild a codec from its JSON form."""
         return LabelCodec.load(self.column.name, state)
+
+    def _misfit(self, rows: np.ndarray, n_rows: int, what: str, remedy: str) -> SchemaError:
+        """Return the error for cells at `rows` that do not fit the type; no cell is shown."""
+        shown = ", ".join(str(row + 1) for row in rows[:3])
+        more = ", ..." if len(rows) > 3 else ""
+        verb = "value is" if len(rows) == 1 else "values are"
+        return SchemaError(
+            f"Column {self.column.name!r} ({self.name}): {len(rows):,} of {n_rows:,} {verb} not "
+            f"{what} (row{'s' if len(rows) > 1 else ''} {shown}{more}). {remedy}"
+        )
 
     def _require_room(self, labels: Sequence[Any], parameter: str) -> None:
         """Raise SchemaError where the column's dtype cannot hold `labels`."""
@@ -248,7 +262,7 @@ def _factorize(series: pd.Series) -> tuple[np.ndarray, list[Any]]:
     if series.dtype.kind != "O" or not pd.api.types.infer_dtype(series).startswith("mixed"):
         codes, uniques = pd.factorize(series)
         return codes.astype(np.int64), uniques.tolist()
-    truths = (series.map(type) == bool).to_numpy(dtype=bool)
+    truths = series.map(type).isin([bool]).to_numpy(dtype=bool)
     codes, uniques = pd.factorize(series.where(~truths, None))
     codes = codes.astype(np.int64)
     codes[truths] = len(uniques) + series[truths].to_numpy(dtype=np.int64)

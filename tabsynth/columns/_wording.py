@@ -5,25 +5,32 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_KEY_ALONE = set(
-    "id ids key keys pk no nr nbr num number index idx uuid guid mrn ssn code ref rowid oid".split()
-)
-_KEY_LAST = set(
+
+def word_set(words: str) -> frozenset[str]:
+    """Return the words of a text."""
+    return frozenset(words.split())
+
+
+_KEY_LAST = word_set(
     "id ids key keys pk no nr nbr number code uuid guid mrn ssn ref reference identifier hash "
-    "token serial barcode isbn sku imei vin nummer numero matricule".split()
+    "token serial barcode isbn sku imei vin nummer numero matricule"
 )
-_KEY_FIRST = {"id", "uuid", "guid"}
-_REPEATED_LAST = set("id ids no nr nbr number uuid guid mrn identifier nummer".split())
-_INDEXED = set("row record line obs observation sample case item".split())
-_THINGS = (
+_KEY_ALONE = _KEY_LAST | word_set("num index idx oid")
+_KEY_FIRST = word_set("id uuid guid")
+_REPEATED_LAST = word_set("id ids no nr nbr number uuid guid mrn identifier nummer")
+_REPEATED_ALONE = word_set("id ids uuid guid mrn identifier")
+_INDEXED = word_set("row record line obs observation sample case item")
+_THINGS = word_set(
     "user patient customer client order case account acct member employee person student record "
     "row product item transaction invoice booking encounter visit admission subject participant "
     "sample device session post message contract policy claim ticket incident call passport "
     "licence license serial card file document request event trip ride house property listing "
     "host guest passenger hospital ward study specimen object entity unit staff worker"
-).split()
-_COMPOUND = re.compile(rf"(?:{'|'.join(_THINGS)})s?(id|key|number|no|nr|nbr|num|code|uuid)")
-_TIMES = set("year years age day days week month hour minute date yr jahr alter annee ano".split())
+)
+_COMPOUND = re.compile(
+    rf"(?:{'|'.join(sorted(_THINGS))})s?(?:id|key|number|no|nr|nbr|num|code|uuid)"
+)
+_TIMES = word_set("year years age day days week month hour minute date yr jahr alter annee ano")
 
 
 def fold(text: str) -> str:
@@ -57,10 +64,10 @@ def names_key(name: str) -> bool:
     if not words:
         return False
     if len(words) == 1:
-        return words[0] in _KEY_ALONE | _KEY_LAST or bool(_COMPOUND.fullmatch(words[0]))
+        return words[0] in _KEY_ALONE or bool(_COMPOUND.fullmatch(words[0]))
     last = words[-1]
     if last in ("index", "idx", "num"):
-        return words[-2] in _INDEXED or f"{words[-2]}s" in _INDEXED or last == "num"
+        return words[-2] in _INDEXED or last == "num"
     return last in _KEY_LAST or words[0] in _KEY_FIRST or bool(_COMPOUND.fullmatch(last))
 
 
@@ -75,8 +82,7 @@ def names_entity(name: str) -> bool:
     words = words_of(name)
     if not words:
         return False
-    alone = {"id", "ids", "uuid", "guid", "mrn", "identifier"}
-    known = alone if len(words) == 1 else _REPEATED_LAST
+    known = _REPEATED_ALONE if len(words) == 1 else _REPEATED_LAST
     return words[-1] in known or bool(_COMPOUND.fullmatch(words[-1]))
 
 

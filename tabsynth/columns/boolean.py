@@ -16,6 +16,7 @@ from tabsynth.schema.dtype import is_text, levels_of
 from tabsynth.schema.schema import Column
 
 _SPELLINGS = ({"false", "true"}, {"f", "t"})
+_MOST_SPELLINGS = 2**4 + 2**5  # of true and false, in capitals and small letters
 _TRUTHS: Mapping[str, int] = {"false": 0, "f": 0, "true": 1, "t": 1}
 
 
@@ -57,7 +58,7 @@ class Boolean(NominalType):
             if dtype.kind == "O" and pd.api.types.infer_dtype(profile.series) == "boolean":
                 return Claim(0.95, "true and false")
             return None
-        if not 2 <= profile.n_distinct <= 2 * 2**5:  # as many as there are spellings
+        if not 2 <= profile.n_distinct <= _MOST_SPELLINGS:
             return None
         spelled: dict[str, str] = {}
         for text in profile.texts.tolist():  # the most frequent spelling comes first

@@ -74,6 +74,8 @@ class Category(NominalType):
             return None
         if n_rare:
             reason += f", {n_rare:,} of them in fewer than {MINIMUM_COUNT} rows"
+        if 2 * counts[counts >= MINIMUM_COUNT].sum() < counts.sum():
+            return Claim(0.3, f"{reason}, and together in most rows")
         return Claim(0.5 if profile.is_text else 0.4, reason)
 
     def fit(self, summary: LabelCounts, coding: Coding) -> ColumnCodec:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from tabsynth.columns._nominal import LabelCounts, NominalType
-from tabsynth.columns.base import Claim, ColumnCodec, Profile, Values, columns
+from tabsynth.columns.base import Claim, ColumnCodec, Measure, Profile, Values, columns
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import SchemaError
 from tabsynth.schema.labels import label_from_json, label_to_json
@@ -60,7 +60,7 @@ class Constant(NominalType):
 
     name = "constant"
     description = "The same value in every row, or only missing cells; repeated, never learnt."
-    measure = "none"
+    measure: ClassVar[Measure] = "none"
 
     @classmethod
     def claims(cls, profile: Profile) -> Claim | None:

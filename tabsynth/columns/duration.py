@@ -112,6 +112,8 @@ class Duration(ContinuousType):
 
     def _written(self, ticks: np.ndarray) -> np.ndarray:
         """Return distinct ticks of microseconds as texts, object array of str."""
+        if not len(ticks):
+            return np.zeros(0, dtype=object)
         notation = self.column.get("format", "H:M:S")
         seconds, micros = np.divmod(ticks, 1_000_000)
         days = np.zeros_like(seconds)

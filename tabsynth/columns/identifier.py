@@ -10,23 +10,21 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
+from tabsynth.columns._keys import KeyCodec
 from tabsynth.columns._shapes import Shapes
-from tabsynth.columns._templates import Template, allot, capacity, generate
+from tabsynth.columns._templates import ALPHABETS, Template
 from tabsynth.columns._unlearnt import (
     Distinct,
-    UnlearntCodec,
     UnlearntType,
     distinct_integers,
     distinct_texts,
     evenly,
-    permuted,
-    repeated,
+    holds_numbers,
     whole_numbers,
 )
 from tabsynth.columns._wording import names_entity, names_key, names_time
 from tabsynth.columns.base import Claim, Measure, Profile, Values, columns
 from tabsynth.encoding.coding import Coding
-from tabsynth.errors import SampleError
 
 _ENOUGH = 20
 _REPEATED_FROM = 0.3
@@ -42,10 +40,9 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _MEASURED = re.compile(
-    r"[-+(]?\s*(?:[$€£¥]|usd|eur|gbp)?\s*[-+]?(?:\d{1,3}(?:[,.' ]\d{3})+|\d+)?[.,]?\d*"
-    r"(?:e[-+]?\d+)?\s*(?:[%‰°$€£¥)]|usd|eur|gbp|kg|mg|g|lbs?|oz|km|cm|mm|m|ft|in|ml|l|h|hr?s?"
-    r"|min|ms|s|d|kb|mb|gb|tb|k|w|kw|kwh|mw|v|a|hz|c|f|bar|bpm|mmhg|px|x)?"
-    r"|\d+(?:[.,]\d+)?\s*[/x×]\s*\d+(?:[.,]\d+)?",
+    r"[-+(]?\s*(?:[$€£¥]|usd|eur|gbp)?\s*[-+]?(?:\d[\d,.']*|[.,]\d+)(?:e[-+]?\d+)?\s*"
+    r"(?:[%‰°$€£¥)]|usd|eur|gbp|kg|mg|g|lbs?|oz|km|cm|mm|m|ft|in|ml|l|h|hr?s?|min|ms|s|d|kb|mb|gb"
+    r"|tb|k|w|kw|kwh|mw|v|a|hz|c|f|bar|bpm|mmhg|px|x)?|\d+(?:[.,]\d+)?\s*[/x×]\s*\d+(?:[.,]\d+)?",
     re.IGNORECASE,
 )
 
@@ -70,122 +67,6 @@ class Keys:
     distinct: Distinct
     shapes: Shapes
     digits: np.ndarray
-
-
-class KeyCodec(UnlearntCodec):
-    """Makes keys.
-
-    Parameters
-    ----------
-    owner : str
-    gaps : bool
-    unique : bool
-        Whether no key comes twice.
-    share : float
-        Different keys per cell, where keys may come more than once.
-    start : int or None
-        First of the keys that follow each other one by one; None where they do not.
-    numbers : bool
-        Whether keys are integers, not texts.
-    ranges : list of [lowest, highest, count]
-        Of integers.
-    templates : list of Template
-        Of texts.
-    """
-
-    def __init__(
-        self,
-        owner: str,
-        gaps: bool,
-        *,
-        unique: bool,
-        share: float,
-        consecutive: bool,
-        start: int | None,
-        numbers: bool,
-        ranges: list[list[int]],
-        templates: list[Template],
-    ) -> None:
-        super().__init__(owner, gaps)
-        self.unique, self.share = unique, share
-        self.consecutive, self.start = consecutive, start
-        self.numbers, self.ranges, self.templates = numbers, ranges, templates
-
-    def capacity(self) -> int | None:
-        """Return the most cells that can be made, None where there is no limit."""
-        if self.consecutive or not self.unique:
-            return None
-        if self.numbers:
-            return sum(high - low + 1 for low, high, _ in self._wider(2**63))
-        return capacity(self.templates)
-
-    def make(self, n: int, rng: np.random.Generator) -> Values:
-        """Return `n` keys, each once or, if they need not be unique, some again."""
-        pool = n if self.unique else min(n, max(1, round(n * self.share)))
-        keys: list[str] | np.ndarray
-        if self.numbers or self.consecutive:
-            keys = self._count_up(pool, rng) if self.consecutive else self._integers(pool, rng)
-        else:
-            keys = generate(self.templates, pool, rng, column=self.owner)
-        index = np.arange(n) if self.unique else repeated(pool, n, rng)
-        none = np.zeros(n, dtype=bool)
-        if self.numbers:
-            return Values(np.asarray(keys)[index], none)
-        return Values(index, none, tuple(map(str, keys)))
-
-    def _count_up(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Return consecutive integers that begin at `start`, or anywhere with as many digits."""
-        if self.start is not None:
-            return np.arange(self.start, self.start + n)
-        low, high, _ = max(self.ranges, key=lambda part: part[2], default=[1, 9, 1])
-        room = high - n - low + 2
-        first = low + (int(rng.integers(room)) if room > 0 else 0)
-        kind = np.uint64 if first + n >= 2**63 else np.int64
-        return np.arange(n, dtype=kind) + kind(first)
-
-    def _integers(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """Return `n` different integers with as many digits as those of the source."""
-        ranges = self._wider(n)
-        sizes = [high - low + 1 for low, high, _ in ranges]
-        if sum(sizes) < n:
-            raise SampleError(
-                f"Column {self.owner!r}: its data type has room for only {sum(sizes):,} different "
-                f"keys; {n:,} are needed. Ask for at most {sum(sizes):,} rows, store the column "
-                "in a wider type, or set unique: false in the schema."
-            )
-        shares = allot(n, [count for _, _, count in ranges], sizes)
-        big = max(high for _, high, _ in ranges) >= 2**63
-        kind = np.uint64 if big else np.int64
-        made = [
-            permuted(min(size, 2**63 - 1), share, rng).astype(kind) + kind(low)
-            for (low, _, _), size, share in zip(ranges, sizes, shares, strict=True)
-        ]
-        return rng.permutation(np.concatenate(made))
-
-    def _wider(self, n: int) -> list[list[int]]:
-        """Return the ranges, with more digits where they hold fewer than `n` integers."""
-        ranges = [list(part) for part in self.ranges]
-        at = max(range(len(ranges)), key=lambda i: ranges[i][1])
-        limit = self.limit
-        while sum(high - low + 1 for low, high, _ in ranges) < n and ranges[at][1] < limit:
-            ranges[at][1] = min(ranges[at][1] * 10 + 9, limit)
-        return ranges
-
-    limit: int = 2**63 - 1
-
-    def state(self) -> dict[str, Any]:
-        """Return the JSON form: shapes and counts, no key."""
-        return {
-            "gaps": bool(self.blocks),
-            "unique": self.unique,
-            "share": self.share,
-            "consecutive": self.consecutive,
-            "start": self.start,
-            "numbers": self.numbers,
-            "limit": self.limit,
-            "ranges": self.ranges,
-            "templates": [template.state() for template in self.templates],
-        }
 
 
 @columns.register("identifier")
@@ -218,29 +99,21 @@ class Identifier(UnlearntType):
     @classmethod
     def claims(cls, profile: Profile) -> Claim | None:
         """Claim unique keys, and repeated ones whose name says so."""
-        n, distinct = profile.n_present, profile.n_distinct
         texts = distinct_texts(profile)
-        numbers = distinct_integers(profile) if texts is None else None
-        if texts is not None:
-            n, distinct = int((~profile.missing).sum()), len(texts)
-            if len(texts) and texts.str.fullmatch(_INTEGER).all() and texts.str.len().max() < 19:
-                numbers = texts.astype("int64").to_numpy()
+        numbers = distinct_integers(profile) if texts is None else _integers(texts)
+        distinct = len(texts) if texts is not None else profile.n_distinct
         if distinct < 2 or (texts is None and numbers is None):
             return None
-        if distinct < n:
-            return _claim_repeated(profile.name, texts, numbers, distinct / n)
-        floats = pd.api.types.is_float_dtype(profile.series.dtype)
+        if distinct < profile.n_present:
+            return _claim_repeated(profile, texts, numbers, distinct)
         if numbers is not None:
-            return _claim_numbers(profile.name, numbers, floats)
-        assert texts is not None
-        if distinct < _ENOUGH and not names_key(profile.name):
+            return _claim_numbers(profile, numbers)
+        if texts is None or (distinct < _ENOUGH and not names_key(profile.name)):
             return None
         shape = _key_shape(texts)
-        return (
-            None
-            if shape is None
-            else Claim(0.8, f"unique, {shape}", {"unique": True}, "identifier")
-        )
+        if shape is None:
+            return None
+        return Claim(0.8, f"unique, {shape}", {"unique": True}, "identifier")
 
     def parse(self, series: pd.Series) -> Values:
         """Turn a column into integers where it is numeric, else into texts."""
@@ -281,3 +154,128 @@ class Identifier(UnlearntType):
             first.shapes.merge(second.shapes),
             first.digits + second.digits,
         )
+
+    def fit(self, summary: Keys, coding: Coding) -> KeyCodec:
+        """Return the codec that makes keys of the shapes seen."""
+        numbers = holds_numbers(self.column.dtype)
+        limit = _largest(self.column.dtype)
+        templates = summary.shapes.templates() if not numbers else []
+        digits = summary.digits
+        if not numbers and self.column.get("consecutive", False):
+            digits = np.zeros((2, 21), dtype=np.int64)
+            for template in templates:
+                digits[0, min(len(template.positions), 18)] += template.count
+        if self.column.get("format"):
+            templates = [Template.of(str(self.column.get("format")))]
+        return KeyCodec(
+            self.column.name,
+            gaps=summary.gaps > 0 or bool(self.column.get("nullable", False)),
+            unique=bool(self.column.get("unique", True)),
+            share=min(1.0, summary.distinct.estimate() / max(summary.present, 1)),
+            consecutive=bool(self.column.get("consecutive", False)),
+            start=self.column.get("start"),
+            numbers=numbers,
+            ranges=_ranges(digits, limit),
+            limit=limit,
+            templates=templates,
+        )
+
+    def load(self, state: dict[str, Any]) -> KeyCodec:
+        """Rebuild the codec from its JSON form."""
+        return KeyCodec.load(self.column.name, state)
+
+    def treatment(self) -> str:
+        """Return what will happen to the column."""
+        if self.column.get("unique", True):
+            return "new keys of the same shape"
+        return "new keys of the same shape, some more than once"
+
+
+def _integers(texts: pd.Series) -> np.ndarray | None:
+    """Return texts of whole numbers without leading zeros as int64, else None."""
+    if not len(texts) or texts.str.len().max() > 18 or not texts.str.fullmatch(_INTEGER).all():
+        return None
+    return texts.astype("int64").to_numpy()
+
+
+def _claim_numbers(profile: Profile, numbers: np.ndarray) -> Claim | None:
+    """Claim unique whole numbers that are called a key or follow each other."""
+    name, n = profile.name, len(numbers)
+    low, high = int(numbers.min()), int(numbers.max())
+    named = names_key(name)
+    real = pd.api.types.is_float_dtype(profile.series.dtype)
+    years = low >= 1500 and high <= 2200
+    if names_time(name) or (not named and (n < _ENOUGH or real or years)):
+        return None
+    parameters: dict[str, Any] = {"unique": True}
+    if high - low + 1 == n:
+        parameters["consecutive"] = True
+        if low in (0, 1):
+            parameters["start"] = low
+        reason = "unique, whole numbers one after another"
+        return Claim(0.8, reason, parameters, "identifier")
+    if not named:
+        return None
+    return Claim(0.8, "unique, whole numbers, called a key", parameters, "identifier")
+
+
+def _claim_repeated(
+    profile: Profile, texts: pd.Series | None, numbers: np.ndarray | None, distinct: int
+) -> Claim | None:
+    """Claim keys of things that come again, such as patients in a table of visits."""
+    share = distinct / profile.n_present
+    if profile.n_present < _ENOUGH or share < _REPEATED_FROM or not names_entity(profile.name):
+        return None
+    if numbers is None and (texts is None or _key_shape(texts) is None):
+        return None
+    reason = f"called a key, {share:.0%} of its values are different"
+    return Claim(0.75, reason, {"unique": False}, "identifier")
+
+
+def _key_shape(texts: pd.Series) -> str | None:
+    """Return what kind of key texts are, in words, None where they are no keys."""
+    sample = evenly(texts)
+    if sample.str.len().max() > _LONGEST or sample.str.contains(r"\s|@|://", regex=True).any():
+        return None
+    if sample.str.fullmatch(_DATE).mean() >= 0.5:
+        return None
+    measured = sample.str.fullmatch(_MEASURED) & ~sample.str.fullmatch(r"\d+")
+    units = sample.str.extract(r"([A-Za-z]+)$", expand=False).str.casefold().nunique()
+    if measured.mean() >= 0.5 and units <= 3:
+        return None
+    shapes = Shapes.of(sample.tolist())
+    if shapes.coverage() < 0.9:
+        return None
+    template = shapes.templates()[0]
+    if any(ALPHABETS[kind] in template.positions for kind in ("variant", "VARIANT")):
+        return "uuid-shaped"
+    if any(ALPHABETS[kind] in template.positions for kind in ("hex", "HEX")):
+        return "hexadecimal"
+    if sample.str.contains(r"\d", regex=True).mean() < 0.9:
+        return None
+    return f"shaped like {template.shape}"
+
+
+def _largest(spec: Any) -> int:
+    """Return the largest whole number that a column of this spec holds."""
+    kind = spec.get("arrow", "int64") if isinstance(spec, Mapping) else str(spec)
+    found = re.match(r"(u?)int(\d+)", kind.lower())
+    if found:
+        bits = int(found[2]) - (not found[1])
+        return (1 << bits) - 1
+    return 2**53 if kind.lower().startswith(("float", "double")) else 2**63 - 1
+
+
+def _ranges(digits: np.ndarray, limit: int) -> list[list[int]]:
+    """Return [lowest, highest, count] for every frequent number of digits."""
+    fewest = _FEW if digits.sum() >= _ENOUGH else 1
+    if digits.max(initial=0) < fewest:
+        fewest = 1
+    ranges = []
+    for negative, length in zip(*np.nonzero(digits >= fewest), strict=True):
+        low, high = 10 ** (int(length) - 1), min(10 ** int(length) - 1, limit)
+        low = 0 if low == 1 and not negative and digits[0, 2:].sum() == 0 else low
+        if low <= high:
+            count = int(digits[negative, length])
+            ranges.append([-high, -low, count] if negative else [low, high, count])
+    return ranges or [[1, 9, 1]]

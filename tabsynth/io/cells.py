@@ -196,5 +196,5 @@ def _contents(series: pd.Series, kind: str) -> str:
 def _unwritable(series: pd.Series, path: str, contents: str) -> DataError:
     return DataError(
         f"Cannot write {path}: column {series.name!r} holds {contents}, which a cell of text "
-        "cannot. Turn the column into text or numbers, or write Parquet."
+        "cannot. Turn the column into text or numbers, or leave it out."
     )

@@ -23,6 +23,8 @@ from tabsynth.io.text import TextWriter
 
 _BLOCK_SIZE = 16 << 20
 _LARGE = pa.decimal128(38, 0)
+_NULL_FIRST = re.compile(rb"\s*null")
+_NULL_LATER = re.compile(rb"\n\s*null")
 _LARGE_LITERAL = re.compile(rb"[:\s]-?\d{19,38}\s*[,}]")
 
 
@@ -146,6 +148,11 @@ class _Reading:
         return frame
 
     def _parse(self, block: bytes, schema: pa.Schema | None, n_before: int) -> pa.Table:
+        null = _NULL_FIRST.match(block) or _NULL_LATER.search(block)
+        if null is not None:  # the parser crashes on it (github.com/apache/arrow/issues/47409)
+            lines = block[: null.start()].split(b"\n")
+            row = n_before + sum(bool(line.strip()) for line in lines) + 1
+            raise self._no_object(f"row {row} (blank lines are not counted)")
         try:
             return _read_json(block, schema, "infer")
         except pa.ArrowInvalid as error:  # its message may show cells
@@ -160,12 +167,9 @@ class _Reading:
         if changed is not None:
             if {"array", "object"} & {changed[2], changed[3]}:
                 return nested_error([repr(changed[1])], path)
-            return self._mixed(changed[1], f" (the first change is in {row})")
+            return self._mixed(changed[1], f", from {row} on")
         if re.search(r"Column\(\) changed from object", message):
-            return DataError(
-                f"{path}: {row} is no JSON object. Write every row as an object on a line of its "
-                'own, like {"age": 31, "sex": "f"}.'
-            )
+            return self._no_object(row)
         twice = re.search(r"Column\(/(.*)\) was specified twice", message)
         if twice is not None:
             return DataError(
@@ -179,6 +183,12 @@ class _Reading:
         return DataError(
             f"{path}: {row or 'a row'} is not valid JSON. Write every row as a JSON object on a "
             "line of its own."
+        )
+
+    def _no_object(self, row: str) -> DataError:
+        return DataError(
+            f"{self.source.path}: {row} is no JSON object. Write every row as an object on a line "
+            'of its own, like {"age": 31, "sex": "f"}.'
         )
 
     def _mixed(self, name: str, place: str = "") -> DataError:

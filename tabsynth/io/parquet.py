@@ -161,7 +161,7 @@ class _Columns:
         if written in _EXTENSIONS:
             return to_series(column, _EXTENSIONS[written])
         if written == "object" and noted.get("pandas_type") not in ("unicode", "decimal"):
-            return to_series(column, None)  # pandas notes Arrow decimals as objects, too
+            return _as_objects(column)  # pandas notes Arrow decimals as objects, too
         countable = pa.types.is_integer(one.type) or pa.types.is_boolean(one.type)
         series = to_series(column, natural_dtype(one.type, countable and self._has_gaps(one)))
         if written.startswith(("datetime64[", "timedelta64[")) and series.dtype.kind in "mM":
@@ -199,13 +199,21 @@ def _arrow_dtype(written: str, kind: pa.DataType) -> pd.ArrowDtype:
     return pd.ArrowDtype(kind)
 
 
+def _as_objects(column: pa.ChunkedArray) -> pd.Series:
+    """Return a column of Python objects, None where missing."""
+    countable = pa.types.is_integer(column.type) and column.null_count > 0
+    objects = to_series(column, natural_dtype(column.type, True) if countable else None)
+    objects = objects.astype(object)
+    return objects.where(objects.notna(), None)
+
+
 def _as_category(column: pa.ChunkedArray, dtype: pd.CategoricalDtype) -> pd.Series:
     """Return a column as categories; as it is in the file where the levels do not fit it."""
     series = to_series(column, natural_dtype(column.type, column.null_count > 0))
     if isinstance(series.dtype, pd.CategoricalDtype):
         known = series.cat.categories.isin(dtype.categories).all()
         return series.astype(dtype) if known else series
-    codes = dtype.categories.get_indexer_for(series)
+    codes = dtype.categories.get_indexer_for(pd.Index(series))
     if np.count_nonzero(codes < 0) > column.null_count:
         return series
     return pd.Series(pd.Categorical.from_codes(codes, dtype=dtype), copy=False)

@@ -34,7 +34,7 @@ class IndependentParameters(HyperParameters):
 
 @models.register("independent")
 class Independent(Model):
-    """Draws every column by itself from its marginal (the parts of one number stay together).
+    """Draws every column by itself from its marginal; the parts of one number stay together.
 
     Notes
     -----
@@ -58,9 +58,10 @@ class Independent(Model):
         """Read one marginal a block."""
         self._layout = data.layout
         self._shares = []
-        for block in range(len(self._layout)):
-            counts = data.marginal([block])
-            self._shares.append(counts / max(counts.sum(), 1.0))
+        for block, meaning in enumerate(self._layout):
+            with_parent = [block] if meaning.parent is None else [meaning.parent, block]
+            counts = data.marginal(with_parent)
+            self._shares.append(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0))
             monitor(Progress("reading marginals", block + 1, len(self._layout)))
         return self
 
@@ -69,9 +70,18 @@ class Independent(Model):
         table = EncodedTable.empty(n_rows, self._layout)
         rng = streams.numpy("independent")
         for block, shares in enumerate(self._shares):
-            edges = np.cumsum(shares)
-            draws = np.searchsorted(edges, rng.random(n_rows) * edges[-1], side="right")
-            table.codes[:, block] = np.minimum(draws, np.flatnonzero(shares)[-1])
+            uniform = rng.random(n_rows)
+            parent = self._layout[block].parent
+            if parent is None:
+                edges = np.cumsum(shares)
+                draws = np.searchsorted(edges, uniform * edges[-1], side="right")
+                table.codes[:, block] = np.minimum(draws, np.flatnonzero(shares)[-1])
+                continue
+            parents = table.codes[:, parent]
+            edges = np.cumsum(shares, axis=1)[parents]
+            draws = (edges <= uniform[:, None] * edges[:, -1:]).sum(axis=1)
+            refined = np.array(self._layout[parent].refined)[parents]
+            table.codes[:, block] = np.where(refined, draws, 0)
         for column, block in enumerate(self._layout.offset_blocks):
             flags = np.array(self._layout[int(block)].continuous)
             position = rng.uniform(-1, 1, n_rows)

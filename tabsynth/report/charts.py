@@ -13,18 +13,20 @@ import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile, Pairs, Score
 from tabsynth.report.drawing import Drawing
-from tabsynth.report.verdict import chance
+from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import finite, number, percent, shorten
 
 LABELLED_COLUMNS = 40
 """Most columns whose names are written beside the heat map; more are numbered."""
 BARS = 8
 """Most categories with a bar of their own."""
+OTHER = "(other)"
+"""The cell that an evaluation gathers rare categories in."""
 
 _ALIKE = 1.5
 _MODERATE = 20.0
 _HEAT = (0.18, 0.44, 0.86)
-_INTERVAL = re.compile(r"^[\[(](.*?), ?(.*)[\])]$")
+_INTERVAL = re.compile(r"^[\[(](.+?), (.+)[\])]$")
 
 
 @dataclass(frozen=True)
@@ -82,24 +84,25 @@ def draw_strip(score: Score, key: str, bar: bool = False) -> str | None:
     if value is None:
         return None
     reference, baseline = finite(score.reference), finite(score.baseline)
-    level = chance(score) if score.group == "disclosure" else None
+    level = own_chance(score) if score.group == "disclosure" else None
     interval = score.interval
     ends = [] if interval is None else [finite(interval.low), finite(interval.high)]
     known = [x for x in (value, reference, baseline, level, *ends) if x is not None]
     known.append(0.0 if bar else score.best)
     if score.better == "half":
-        known.append(score.best + 0.05)
+        known.append(score.best + 0.02)
     low, high = min(known), max(known)
     if high - low < 1e-12:
         high = low + (abs(low) or 1.0)
-    ticks = [float(tick) for tick in MaxNLocator(nbins=5).tick_values(low, high)]
-    low, high = min(low, ticks[0]), max(high, ticks[-1])
-    drawing = Drawing(440, 58)
+    wide = (high - low) * 1e-9
+    nice = MaxNLocator(nbins=5).tick_values(low, high)
+    ticks = [float(tick) for tick in nice if low - wide <= tick <= high + wide]
+    drawing = Drawing(380, 58)
 
     def at(x: float) -> float:
-        return 16 + (x - low) / (high - low) * 408
+        return 24 + (x - low) / (high - low) * 332
 
-    drawing.line([(16, 38), (424, 38)], "rule")
+    drawing.line([(24, 38), (356, 38)], "rule")
     for tick in ticks:
         drawing.line([(at(tick), 38), (at(tick), 42)], "rule")
         drawing.text(at(tick), 54, f"{tick:.6g}", "center")
@@ -138,11 +141,7 @@ def draw_marginal(column: ColumnProfile, key: str) -> str | None:
     shares = shares_of(column)
     if shares is None:
         return None
-    drawing = Drawing(400, 172)
-    if shares.edges:
-        _draw_cells(drawing, shares)
-    else:
-        _draw_bars(drawing, shares)
+    drawing = _draw_cells(shares) if shares.edges else _draw_bars(shares)
     return drawing.to_svg(key, f"Distribution of {column.name} in real and synthetic rows")
 
 
@@ -156,7 +155,7 @@ def draw_spark(column: ColumnProfile, key: str) -> str | None:
         lefts, real, synthetic = _heights(shares)
         _overlay(drawing, lefts, real, synthetic, (2, 146), (3, 37))
     else:
-        chosen = _largest(shares, 12)
+        chosen, _ = _largest(shares, 12)
         top = max([*(x[1] for x in chosen), *(x[2] for x in chosen)]) or 1.0
         width = 146 / len(chosen)
         for place, (_, real_share, synthetic_share) in enumerate(chosen):
@@ -222,17 +221,19 @@ def _overlay(
     )
 
 
-def _draw_cells(drawing: Drawing, shares: Shares) -> None:
+def _draw_cells(shares: Shares) -> Drawing:
+    drawing = Drawing(370, 164)
     edges, real, synthetic = _heights(shares)
-    _overlay(drawing, edges, real, synthetic, (10, 390), (16, 144))
-    drawing.line([(10, 144.5), (390, 144.5)], "muted")
+    _overlay(drawing, edges, real, synthetic, (4, 366), (8, 136))
+    drawing.line([(4, 136.5), (366, 136.5)], "muted")
     labels = _edge_labels(shares)
     shown = _spread(edges, 5 if max(len(text) for text in labels) <= 8 else 3)
     for place in shown:
-        x = 10 + float(edges[place]) * 380
+        x = 4 + float(edges[place]) * 362
         anchor = "left" if place == shown[0] else "right" if place == shown[-1] else "center"
-        drawing.line([(x, 144), (x, 148)], "muted")
-        drawing.text(x, 162, labels[place], anchor)  # type: ignore[arg-type]
+        drawing.line([(x, 136), (x, 140)], "muted")
+        drawing.text(x, 155, labels[place], anchor)  # type: ignore[arg-type]
+    return drawing
 
 
 def _edge_labels(shares: Shares) -> list[str]:
@@ -259,29 +260,47 @@ def _spread(edges: np.ndarray, most: int) -> list[int]:
     return [*kept, last]
 
 
-def _largest(shares: Shares, most: int) -> list[tuple[str, float, float]]:
-    """Return the most frequent categories, and the sum of all others where there are more."""
+def _largest(shares: Shares, most: int) -> tuple[list[tuple[str, float, float]], str]:
+    """Return the most frequent categories, and what the last row is if it stands for several.
+
+    Returns
+    -------
+    rows : list of (str, float, float)
+        Categories with both shares, in their own order where all of them fit.
+    rest : str
+        Name of the last row if it is the sum of all others; else empty.
+    """
     rows = list(zip(shares.cells, shares.real, shares.synthetic, strict=True))
-    if len(rows) <= most:
-        return rows
-    rows.sort(key=lambda row: -max(row[1], row[2]))
-    rest = rows[most - 1 :]
-    real, synthetic = sum(row[1] for row in rest), sum(row[2] for row in rest)
-    return [*rows[: most - 1], (f"{len(rest)} others", real, synthetic)]
+    named = [row for row in rows if row[0] != OTHER]
+    gathered = len(named) < len(rows)
+    others = [row for row in rows if row[0] == OTHER]
+    if len(rows) > most:
+        named.sort(key=lambda row: -max(row[1], row[2]))
+        named, others = named[: most - 1], [*others, *named[most - 1 :]]
+    if not others:
+        return named, ""
+    name = "all others" if gathered else f"{len(others)} others"
+    return [*named, (name, sum(row[1] for row in others), sum(row[2] for row in others))], name
 
 
-def _draw_bars(drawing: Drawing, shares: Shares) -> None:
-    rows = _largest(shares, BARS)
-    top = max([*(row[1] for row in rows), *(row[2] for row in rows)]) or 1.0
-    height = min(20.0, 156 / len(rows))
+def _draw_bars(shares: Shares) -> Drawing:
+    rows, rest = _largest(shares, BARS)
+    barred = rows[:-1] if rest and len(rows) > 1 else rows
+    top = max([*(row[1] for row in barred), *(row[2] for row in barred)]) or 1.0
+    step = 19.0 if len(rows) > 5 else 22.0
+    drawing = Drawing(370, 12 + step * len(rows))
     for place, (cell, real, synthetic) in enumerate(rows):
-        y = 8 + place * height
-        drawing.text(126, y + height * 0.5 + 3.6, shorten(cell, 19), "right", "ink")
-        drawing.box(134, y + height * 0.1, real / top * 172, height * 0.8, "real", 0.5)
-        drawing.box(134, y + height * 0.34, synthetic / top * 172, height * 0.32, "synthetic")
-        drawing.text(354, y + height * 0.5 + 3.6, percent(real), "right")
-        drawing.text(398, y + height * 0.5 + 3.6, percent(synthetic), "right", "synthetic")
-    drawing.line([(134, 6), (134, 10 + len(rows) * height)], "muted")
+        y = 6 + place * step
+        text = y + step * 0.5 + 3.8
+        bar = place < len(barred)
+        drawing.text(118, text, shorten(cell, 18) or "(blank)", "right", "ink" if bar else "muted")
+        if bar:
+            drawing.box(126, y + step * 0.1, real / top * 148, step * 0.8, "real", 0.5)
+            drawing.box(126, y + step * 0.34, synthetic / top * 148, step * 0.32, "synthetic")
+        drawing.text(322, text, percent(real), "right")
+        drawing.text(368, text, percent(synthetic), "right", "synthetic")
+    drawing.line([(126, 4), (126, 8 + len(barred) * step)], "muted")
+    return drawing
 
 
 def draw_heat(pairs: Pairs, key: str) -> str | None:
@@ -292,16 +311,18 @@ def draw_heat(pairs: Pairs, key: str) -> str | None:
     values = np.array([[finite(x) or 0.0 for x in row[:n]] for row in pairs.tvd[:n]])
     top = nice_top(float(values.max()))
     named = n <= LABELLED_COLUMNS
-    left, cell = (170.0, min(26.0, 470 / n)) if named else (34.0, 600 / n)
+    names = [shorten(name, 24) for name in pairs.columns]
+    longest = max(len(name) for name in names)
+    left, cell = (30 + 6.0 * longest, min(28.0, 470 / n)) if named else (34.0, 600 / n)
     side = cell * n
     drawing = Drawing(left + side + 14, side + 72)
     drawing.image(left, 8, side, side, _heat(values / top))
     every = 1 if named else 10
-    for place, name in enumerate(pairs.columns):
+    for place, name in enumerate(names):
         middle = 8 + (place + 0.5) * cell
         if named:
             size = min(10.5, max(7.5, cell * 0.8))
-            text = f"{shorten(name, 22)}  {place + 1}"
+            text = f"{name}  {place + 1}"
             drawing.text(left - 6, middle + size * 0.35, text, "right", "ink", size)
             drawing.text(left - 8 + middle, side + 22, str(place + 1), "center", "muted", size)
         elif (place + 1) % every == 0 or place == 0:
@@ -316,14 +337,14 @@ def draw_heat(pairs: Pairs, key: str) -> str | None:
 
 
 def nice_top(value: float) -> float:
-    """Return the end of a colour scale: the next of 0.05, 0.1, 0.2, 0.5 and 1.
+    """Return the end of a colour scale: the next round number.
 
     Examples
     --------
     >>> nice_top(0.13)
-    0.2
+    0.15
     """
-    return next((top for top in (0.05, 0.1, 0.2, 0.5) if value <= top), 1.0)
+    return next((top for top in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75) if value <= top), 1.0)
 
 
 def _heat(levels: np.ndarray) -> np.ndarray:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.report import charts, pages
 from tabsynth.report.verdict import find_leaks, in_short, rows_text
 from tabsynth.report.words import clean, entries, finite, number, percent, span
+
+_JOINT = re.compile(r"([_./-])(?=.)")
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -78,8 +81,18 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_printable,
     )
-    environment.filters.update(number=number, percent=percent, span=span, finite=finite)
+    environment.filters.update(
+        number=number, percent=percent, span=span, finite=finite, breakable=_breakable
+    )
     return environment
+
+
+def _breakable(text: Any) -> Any:
+    """Return a name as markup in which a line may end after a joint such as an underscore."""
+    from markupsafe import Markup, escape
+
+    name = clean(str(text)).strip() or "(blank)"
+    return Markup(_JOINT.sub(r"\1<wbr>", str(escape(name))))
 
 
 def _printable(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Pairs, Score
 from tabsynth.report import charts
-from tabsynth.report.verdict import chance
+from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import (
     BASELINE,
     anything,
@@ -17,6 +17,7 @@ from tabsynth.report.words import (
     finite,
     label,
     number,
+    percent,
     placement,
     reference_name,
     sentence,
@@ -37,6 +38,9 @@ NOT_COVERED = {
     "inference": "inferring one column of a known person from the others",
 }
 """Attacks by a part of their score's name; those without a score are named as not covered."""
+
+
+_MARKS = {"utility": "trained on real rows"}
 
 
 @dataclass(frozen=True)
@@ -114,10 +118,10 @@ def _panel(score: Score, key: str) -> Panel:
             )
         )
         if finite(score.reference) is not None:
-            marks.append(Mark("tick", reference_name(score), number(score.reference)))
+            marks.append(Mark("tick", _MARKS.get(score.group, reference_name(score)), number(score.reference)))
         if finite(score.baseline) is not None:
             marks.append(Mark("ring", BASELINE, number(score.baseline)))
-        level = chance(score) if score.group == "disclosure" else None
+        level = own_chance(score) if score.group == "disclosure" else None
         if level is not None:
             marks.append(Mark("dash", "chance", number(level)))
     notes = []
@@ -154,7 +158,7 @@ def marginals(columns: Sequence[ColumnProfile]) -> tuple[list[Marginal], list[Ma
         if chart is None or shares is None:
             continue
         notes = [
-            f"{cell}: {number(real)} of real and {number(synthetic)} of synthetic rows"
+            f"{label(cell)}: {percent(real)} of real and {percent(synthetic)} of synthetic rows"
             for cell, real, synthetic in shares.special
             if real or synthetic
         ]

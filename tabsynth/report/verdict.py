@@ -13,6 +13,7 @@ from typing import Literal
 
 from tabsynth.evaluation.result import Evaluation, Group, Score
 from tabsynth.report.words import (
+    anything,
     comparison,
     direction,
     finite,
@@ -121,7 +122,7 @@ def summary(evaluation: Evaluation) -> list[str]:
     Rows: 100 synthetic, 90 training, no holdout.
     Fidelity: not measured. No figure of fidelity was computed.
     Utility: not measured. No target was named, so no model was trained to compare.
-    Disclosure: inconclusive. No real rows were held out, so nothing can be compared with chance.
+    Disclosure: inconclusive. No attack was run.
     Privacy: Nothing was recorded about differential privacy. Take it that none was used ...
     """
     lines = in_short(evaluation)
@@ -140,6 +141,8 @@ def rows_text(evaluation: Evaluation) -> str:
         for key, name in (("synthetic", "synthetic"), ("train", "training"))
         if key in rows
     ]
+    if not rows:
+        return "not recorded"
     held = rows.get("holdout") or 0
     return ", ".join([*parts, f"{number(held)} held out" if held else "no holdout"])
 
@@ -147,16 +150,23 @@ def rows_text(evaluation: Evaluation) -> str:
 def chance(score: Score) -> float | None:
     """Return what an attack gets that knows nothing; None where that is not known.
 
-    It is ``details["chance"]`` where given; else 0.5 for figures that are best at one half; else
-    the best value if it is above zero; else the reference, since a count whose best value is zero
-    is never exactly zero by chance alone.
+    It is `own_chance` where there is one; else the reference, since a count whose best value is
+    zero is never exactly zero by chance alone.
+    """
+    level = own_chance(score)
+    return finite(score.reference) if level is None else level
+
+
+def own_chance(score: Score) -> float | None:
+    """Return what an attack that knows nothing gets by the nature of its figure.
+
+    It is ``details["chance"]`` where given; else the best value if the figure is best at one half
+    or above zero; else not known.
     """
     given = score.details.get("chance")
     if isinstance(given, (int, float)) and not isinstance(given, bool):
         return finite(given)
-    if score.better == "half" or score.best > 0:
-        return score.best
-    return finite(score.reference)
+    return score.best if score.better == "half" or score.best > 0 else None
 
 
 def excludes_chance(score: Score) -> bool:
@@ -184,16 +194,14 @@ def find_leaks(evaluation: Evaluation) -> Finding:
     leaks = [score for score in attacks if excludes_chance(score)]
     if leaks:
         return Finding("leak detected", "", tuple(leaks))
+    if not scores:
+        return Finding("inconclusive", "No attack was run.", ())
     if not evaluation.rows.get("holdout"):
         reason = "No real rows were held out, so nothing can be compared with chance."
         return Finding("inconclusive", reason, tuple(attacks))
     failed = [score for score in scores if finite(score.value) is None]
     if failed:
-        reason = " ".join(
-            sentence(f"{score.title}: {score.problem or 'could not be computed'}")
-            for score in failed
-        )
-        return Finding("inconclusive", reason, tuple(attacks))
+        return Finding("inconclusive", _problems(failed), tuple(attacks))
     if not attacks:
         return Finding("inconclusive", "No attack with an interval was run.", ())
     names = [score.name for score in attacks]
@@ -213,10 +221,20 @@ def headline(scores: Sequence[Score], group: Group) -> Score | None:
 
 def _says(score: Score) -> str:
     """Return what a score says, with its interval."""
-    template = PLAIN.get(score.name, "{title}: {value}")
+    default = "{title}, trained on synthetic rows: {value}"
+    template = PLAIN.get(score.name, default if score.group == "utility" else "{title}: {value}")
     text = template.format(value=number(score.value), title=score.title)
     interval = span(score.interval)
     return f"{text} ({interval})" if interval else text
+
+
+def _problems(scores: Sequence[Score]) -> str:
+    """Return why scores have no value: once where all have the same reason."""
+    reasons = [score.problem or "could not be computed" for score in scores]
+    if len(set(reasons)) == 1 and scores[0].problem:
+        return sentence(reasons[0])
+    pairs = zip(scores, reasons, strict=True)
+    return " ".join(sentence(f"{score.title}: {reason}") for score, reason in pairs)
 
 
 def _measured(evaluation: Evaluation, group: Group, nothing: str) -> Line:
@@ -224,8 +242,7 @@ def _measured(evaluation: Evaluation, group: Group, nothing: str) -> Line:
     scores = evaluation.group(group)
     score = headline(scores, group)
     if score is None:
-        problems = [sentence(f"{each.title}: {each.problem}") for each in scores if each.problem]
-        text = " ".join(problems) or nothing
+        text = _problems(scores) or nothing
         return Line(topic, "Not measured", text, f"not measured. {text}")
     verdict = placement(score) or "Measured, with nothing to compare with"
     text = " ".join(
@@ -250,7 +267,10 @@ def _measured(evaluation: Evaluation, group: Group, nothing: str) -> Line:
 def _disclosure(evaluation: Evaluation) -> Line:
     finding = find_leaks(evaluation)
     verdict = finding.outcome
-    figures = [_against_chance(score) for score in finding.scores]
+    figures = [_against_chance(score) for score in finding.scores[:1]]
+    others = [f"{score.title} {number(score.value)}" for score in finding.scores[1:]]
+    if others and verdict != "inconclusive":
+        figures.append(f"The same holds for: {'; '.join(others)}.")
     unseen = evaluation.rows.get("holdout") or 0
     meaning = ""
     if verdict == "leak detected":
@@ -264,14 +284,22 @@ def _disclosure(evaluation: Evaluation) -> Line:
 
 def _against_chance(score: Score) -> str:
     """Return an attack's figure with its interval and what chance gets."""
-    interval = span(score.interval)
-    inside = "; ".join(part for part in (interval, f"chance {number(chance(score))}") if part)
+    level = own_chance(score)
+    inside = "; ".join(
+        part
+        for part in (span(score.interval), "" if level is None else f"chance {number(level)}")
+        if part
+    )
     compared = comparison(score)
     return " ".join(part for part in (f"{score.title} {number(score.value)} ({inside}).", compared))
 
 
 def _formal(evaluation: Evaluation) -> Line:
     statement = sentence(str(evaluation.privacy.get("statement") or NO_STATEMENT))
-    mechanism = str(evaluation.privacy.get("mechanism") or "none")
-    verdict = "None" if mechanism == "none" else mechanism[:1].upper() + mechanism[1:]
+    mechanism = str(evaluation.privacy.get("mechanism") or "")
+    verdict = mechanism[:1].upper() + mechanism[1:] if mechanism else "Not recorded"
+    if mechanism == "none":
+        verdict = "No differential privacy"
+    elif evaluation.privacy.get("epsilon") is not None:
+        verdict += f", ε = {anything(evaluation.privacy['epsilon'])}"
     return Line("Formal privacy", verdict, statement, statement)

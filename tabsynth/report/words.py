@@ -18,7 +18,7 @@ _DIRECTIONAL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 REFERENCES: Mapping[Group, str] = {
     "fidelity": "fresh real rows",
-    "utility": "training on real rows",
+    "utility": "real rows",
     "disclosure": "fresh real rows",
     "validity": "real rows",
 }
@@ -55,7 +55,7 @@ def number(value: float | None) -> str:
     size = abs(value)
     if size >= 1000:
         return f"{value:,.0f}"
-    if size >= 0.001:
+    if size >= 0.01:
         return f"{value:.3f}" if size < 10 else f"{value:.1f}"
     return f"{value:.4f}" if size >= 0.0001 else f"{value:.1e}"
 
@@ -135,6 +135,8 @@ def placement(score: Score) -> str:
             return f"On a par with {name}"
     if to_baseline is None:
         return "" if to_reference is None else f"Falls short of {name}"
+    if to_reference is not None and 4 * (to_baseline - to_reference) < away - to_reference:
+        return f"Falls short of {name}; {BASELINE} lose little or nothing in this test"
     if away >= to_baseline:
         return f"No better than {BASELINE}"
     if to_reference is None:
@@ -153,14 +155,16 @@ def comparison(score: Score) -> str:
     >>> comparison(Score("c2st", "C2ST", "fidelity", 0.6, "half", 0.5, "", None, 0.5, "", 0.95))
     'Fresh real rows get 0.500, independent columns 0.950.'
     """
-    name = reference_name(score)
+    utility = score.group == "utility"
+    opening, verb = ("trained on ", "it is") if utility else ("", "get")
     parts = []
-    if finite(score.reference) is not None:
-        verb = "gets" if score.group == "utility" else "get"
-        parts.append(f"{name} {verb} {number(score.reference)}")
-    if finite(score.baseline) is not None:
-        verb = "" if parts else "get "
-        parts.append(f"{BASELINE} {verb}{number(score.baseline)}")
+    for name, value in ((reference_name(score), score.reference), (BASELINE, score.baseline)):
+        if finite(value) is None:
+            continue
+        if parts:
+            parts.append(f"{'on ' if utility else ''}{name} {number(value)}")
+        else:
+            parts.append(f"{opening}{name} {verb} {number(value)}")
     return sentence(", ".join(parts))
 
 

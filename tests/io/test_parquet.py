@@ -52,6 +52,7 @@ COLUMNS = {
     "timedelta64[s]": np.array([1, "NaT", 3], "timedelta64[s]"),
     "object of dates": [dt.date(1500, 1, 1), None, dt.date(2020, 1, 1)],
     "object of booleans": [True, None, False],
+    "object of integers": [2**53 + 1, None, 3],
     "object of nothing": [None, None, None],
     "period": pd.period_range("2020-01", periods=3, freq="M"),
     "arrow int64": arrow([2**62, None, 1], pa.int64()),
@@ -259,12 +260,13 @@ def test_chunks_written_one_by_one_are_one_table(tmp_path):
 
 
 def test_chunks_of_other_types_are_refused(tmp_path):
-    with (
-        pytest.raises(DataError, match="other types than the first one") as caught,
-        open_writer(tmp_path / "t.parquet") as writer,
-    ):
-        writer.write(pd.DataFrame({"a": [1]}))
-        writer.write(pd.DataFrame({"a": ["secret"]}))
+    def write():
+        with open_writer(tmp_path / "t.parquet") as writer:
+            writer.write(pd.DataFrame({"a": [1]}))
+            writer.write(pd.DataFrame({"a": ["secret"]}))
+
+    with pytest.raises(DataError, match="other types than the first one") as caught:
+        write()
     assert "secret" not in str(caught.value)
     assert os.listdir(tmp_path) == []
 

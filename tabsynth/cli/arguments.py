@@ -1,0 +1,124 @@
+"""What the texts after options mean: rows, and hyper-parameters of models."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from tabsynth.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class RowCount:
+    """How many rows to make: a number, or a multiple of the rows that are there.
+
+    Attributes
+    ----------
+    value : float
+    relative : bool
+        Whether `value` is a multiple.
+    """
+
+    value: float
+    relative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> RowCount:
+        """Read "500" or "2x".
+
+        Raises
+        ------
+        ConfigError
+            If it is neither, or negative.
+        """
+        relative = text.strip().lower().endswith("x")
+        number = text.strip()[:-1] if relative else text.strip()
+        try:
+            value = float(number) if relative else int(number.replace("_", ""))
+        except ValueError:
+            value = -1
+        if not (math.isfinite(value) and value >= 0):
+            raise ConfigError(
+                "--rows takes 0 or a positive integer, or a multiple of the rows of the input such "
+                f"as 2x. Got {text!r}."
+            )
+        return cls(value, relative)
+
+    def of(self, n_rows: int) -> int:
+        """Return the number of rows where the input has `n_rows`."""
+        return round(self.value * n_rows) if self.relative else int(self.value)
+
+
+def read_settings(texts: Sequence[str] | None) -> dict[str, Any]:
+    """Return what --set says; values are JSON where they can be, else text.
+
+    Raises
+    ------
+    ConfigError
+        If a text is not NAME=VALUE, or a name is given twice.
+
+    Examples
+    --------
+    >>> read_settings(["epochs=50", "coding=bins"])
+    {'epochs': 50, 'coding': 'bins'}
+    """
+    settings: dict[str, Any] = {}
+    for text in texts or ():
+        name, mark, value = text.partition("=")
+        name = name.strip()
+        if not mark or not name:
+            raise ConfigError(f"--set takes NAME=VALUE, such as epochs=50. Got {text!r}.")
+        if name in settings:
+            raise ConfigError(f"--set gives {name!r} twice. Give it once.")
+        try:
+            settings[name] = json.loads(value)
+        except ValueError:
+            settings[name] = value
+    return settings
+
+
+def check_model(name: str) -> None:
+    """Raise ConfigError where no model has that name; imports no model that is there."""
+    from tabsynth.models import models
+
+    if name != "auto" and name not in models.names():
+        models.get(name)
+
+
+def check_settings(model: str, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the hyper-parameters of `model` in the types that it wants.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such hyper-parameter, or its value is of the wrong type or not allowed.
+    """
+    if not settings:
+        return {}
+    from pydantic import TypeAdapter, ValidationError
+
+    from tabsynth.models import models
+
+    kind = models.get(model).parameters_type
+    hints = get_type_hints(kind)
+    checked = {}
+    for name, value in settings.items():
+        if name not in hints:
+            kind.from_dict({name: value}, model)
+        try:
+            checked[name] = TypeAdapter(hints[name]).validate_python(value)
+        except ValidationError as error:
+            why = error.errors()[0]["msg"]
+            raise ConfigError(
+                f"--set {name}: {why}. Model {model!r} takes {_written(hints[name])} there. "
+                f"Got {value!r}."
+            ) from None
+    kind.from_dict(checked, model)
+    return checked
+
+
+def _written(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "")
