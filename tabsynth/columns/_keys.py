@@ -58,15 +58,28 @@ class KeyCodec(UnlearntCodec):
 
     def capacity(self) -> int | None:
         """Return the most cells that can be made, None where there is no limit."""
-        if self.consecutive or not self.unique:
-            return None
+        return self._possible() if self.unique else None
+
+    def _possible(self) -> int | None:
+        """Return how many different keys there are, None where they can grow without a limit."""
+        if self.numbers and self.consecutive:
+            first = min(low for low, _, _ in self.ranges) if self.start is None else self.start
+            return self.limit - first + 1
         if self.numbers:
-            return sum(high - low + 1 for low, high, _ in self._wider(2**63))
-        return capacity(self.templates)
+            return sum(high - low + 1 for low, high, _ in self._wider(2**64))
+        return None if self.consecutive else capacity(self.templates)
 
     def make(self, n: int, rng: np.random.Generator) -> Values:
         """Return `n` keys, each once or, if they need not be unique, some again."""
-        pool = n if self.unique else min(n, max(1, round(n * self.share)))
+        pool, most = n, self._possible()
+        if not self.unique:
+            pool = min(n, max(1, round(n * self.share)), n if most is None else most)
+        elif self.numbers and most is not None and most < n:
+            raise SampleError(
+                f"Column {self.owner!r}: its data type has room for only {most:,} different "
+                f"keys; {n:,} are needed. Ask for at most {most:,} rows, store the column in a "
+                "wider type, or set unique: false in the schema."
+            )
         keys: list[str] | np.ndarray
         if self.numbers or self.consecutive:
             keys = self._count_up(pool, rng) if self.consecutive else self._integers(pool, rng)
@@ -85,6 +98,8 @@ class KeyCodec(UnlearntCodec):
         low, high, _ = max(self.ranges, key=lambda part: part[2], default=[1, 9, 1])
         room = high - n - low + 2
         first = low + (int(rng.integers(room)) if room > 0 else 0)
+        if self.numbers:
+            first = min(first, self.limit - n + 1)
         kind = np.uint64 if first + n >= 2**63 else np.int64
         return np.arange(n, dtype=kind) + kind(first)
 
@@ -92,12 +107,6 @@ class KeyCodec(UnlearntCodec):
         """Return `n` different integers with as many digits as those of the source."""
         ranges = self._wider(n)
         sizes = [high - low + 1 for low, high, _ in ranges]
-        if sum(sizes) < n:
-            raise SampleError(
-                f"Column {self.owner!r}: its data type has room for only {sum(sizes):,} different "
-                f"keys; {n:,} are needed. Ask for at most {sum(sizes):,} rows, store the column "
-                "in a wider type, or set unique: false in the schema."
-            )
         shares = allot(n, [count for _, _, count in ranges], sizes)
         kind = np.uint64 if max(high for _, high, _ in ranges) >= 2**63 else np.int64
         made = [

@@ -241,7 +241,7 @@ class UnlearntType(ColumnType):
             data = table[np.where(values.missing, len(labels), data)]
         elif not holds_numbers(spec):
             data = np.array(data.astype("U").tolist(), dtype=object)
-        if values.missing.all() and isinstance(spec, str) and re.match("u?int|bool", spec):
+        if values.missing.any() and isinstance(spec, str) and re.match("u?int|bool", spec):
             spec = "boolean" if spec == "bool" else spec.replace("i", "I").replace("u", "U")
         if isinstance(spec, Mapping) and "category" in spec:
             levels = sorted(set(data[~values.missing].tolist()))

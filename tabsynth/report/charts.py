@@ -5,14 +5,11 @@ Real rows are grey areas, synthetic rows lines or narrow bars in the one accent 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile, Pairs, Score
 from tabsynth.report.drawing import Drawing
+from tabsynth.report.histograms import Shares, arrange, edge_labels, largest, shares_of, spread
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import finite, number, percent, shorten
 
@@ -20,51 +17,8 @@ LABELLED_COLUMNS = 40
 """Most columns whose names are written beside the heat map; more are numbered."""
 BARS = 8
 """Most categories with a bar of their own."""
-OTHER = "(other)"
-"""The cell that an evaluation gathers rare categories in."""
 
-_ALIKE = 1.5
-_MODERATE = 20.0
 _HEAT = (0.18, 0.44, 0.86)
-_INTERVAL = re.compile(r"^[\[(](.+?), (.+)[\])]$")
-
-
-@dataclass(frozen=True)
-class Shares:
-    """The histogram of a column, sorted out for drawing.
-
-    Attributes
-    ----------
-    cells : tuple of str
-        What each cell is.
-    real, synthetic : tuple of float
-        Shares, 0 where unknown.
-    edges : tuple of float
-        Of the intervals, one more than cells; empty for categories.
-    special : tuple of (str, float, float)
-        Cells of a number or date that are no interval (missing), with both shares.
-    """
-
-    cells: tuple[str, ...]
-    real: tuple[float, ...]
-    synthetic: tuple[float, ...]
-    edges: tuple[float, ...] = ()
-    special: tuple[tuple[str, float, float], ...] = ()
-
-
-def shares_of(column: ColumnProfile) -> Shares | None:
-    """Return the histogram of a column; None where there is none to draw."""
-    n = min(len(column.cells), len(column.real), len(column.synthetic))
-    if n == 0:
-        return None
-    real = tuple(finite(share) or 0.0 for share in column.real[:n])
-    synthetic = tuple(finite(share) or 0.0 for share in column.synthetic[:n])
-    cells = column.cells[:n]
-    inner = len(column.edges) - 1
-    if column.measure != "continuous" or inner < 1 or inner > n:
-        return Shares(cells, real, synthetic)
-    special = tuple(zip(cells[inner:], real[inner:], synthetic[inner:], strict=True))
-    return Shares(cells[:inner], real[:inner], synthetic[:inner], column.edges, special)
 
 
 def draw_strip(score: Score, key: str, bar: bool = False) -> str | None:
@@ -152,10 +106,11 @@ def draw_spark(column: ColumnProfile, key: str) -> str | None:
         return None
     drawing = Drawing(150, 40)
     if shares.edges:
-        lefts, real, synthetic = _heights(shares)
+        lefts, real, synthetic = arrange(shares)
         _overlay(drawing, lefts, real, synthetic, (2, 146), (3, 37))
     else:
-        chosen, _ = _largest(shares, 12)
+        chosen, rest = largest(shares, 13)
+        chosen = chosen[:-1] if rest and len(chosen) > 1 else chosen
         top = max([*(x[1] for x in chosen), *(x[2] for x in chosen)]) or 1.0
         width = 146 / len(chosen)
         for place, (_, real_share, synthetic_share) in enumerate(chosen):
@@ -167,31 +122,6 @@ def draw_spark(column: ColumnProfile, key: str) -> str | None:
             drawing.line([(left, y), (left + width * 0.82, y)], "synthetic", 2.0)
     drawing.line([(2, 37.5), (148, 37.5)], "rule")
     return drawing.to_svg(key, f"Distribution of {column.name} in real and synthetic rows")
-
-
-def is_stretched(shares: Shares) -> bool:
-    """Return whether the intervals are drawn equally wide although they are not."""
-    return bool(shares.edges) and _widths(shares)[1] > _MODERATE
-
-
-def _widths(shares: Shares) -> tuple[np.ndarray, float]:
-    """Return the widths of the intervals and how far they differ, infinite where unusable."""
-    widths = np.diff(np.asarray(shares.edges, dtype=np.float64))
-    if not np.isfinite(widths).all() or (widths <= 0).any():
-        return widths, np.inf
-    return widths, float(widths.max() / widths.min())
-
-
-def _heights(shares: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the edges in [0, 1] and the heights of both histograms, which share a scale."""
-    real, synthetic = np.asarray(shares.real), np.asarray(shares.synthetic)
-    widths, ratio = _widths(shares)
-    if ratio > _MODERATE:
-        return np.linspace(0, 1, len(real) + 1), real, synthetic
-    edges = np.concatenate([[0.0], np.cumsum(widths)]) / widths.sum()
-    if ratio > _ALIKE:
-        real, synthetic = real / widths, synthetic / widths
-    return edges, real, synthetic
 
 
 def _overlay(
@@ -209,9 +139,7 @@ def _overlay(
     def steps(heights: np.ndarray) -> list[tuple[float, float]]:
         ys = down[1] - heights / top * (down[1] - down[0])
         return [
-            (float(x), float(y))
-            for place, y in enumerate(ys)
-            for x in (xs[place], xs[place + 1])
+            (float(x), float(y)) for place, y in enumerate(ys) for x in (xs[place], xs[place + 1])
         ]
 
     floor = down[1]
@@ -223,11 +151,11 @@ def _overlay(
 
 def _draw_cells(shares: Shares) -> Drawing:
     drawing = Drawing(370, 164)
-    edges, real, synthetic = _heights(shares)
+    edges, real, synthetic = arrange(shares)
     _overlay(drawing, edges, real, synthetic, (4, 366), (8, 136))
     drawing.line([(4, 136.5), (366, 136.5)], "muted")
-    labels = _edge_labels(shares)
-    shown = _spread(edges, 5 if max(len(text) for text in labels) <= 8 else 3)
+    labels = edge_labels(shares)
+    shown = spread(edges, 5 if max(len(text) for text in labels) <= 8 else 3)
     for place in shown:
         x = 4 + float(edges[place]) * 362
         anchor = "left" if place == shown[0] else "right" if place == shown[-1] else "center"
@@ -236,55 +164,8 @@ def _draw_cells(shares: Shares) -> Drawing:
     return drawing
 
 
-def _edge_labels(shares: Shares) -> list[str]:
-    """Return what is written at the edges: the ends that the cells name, else the numbers."""
-    ends = [_INTERVAL.match(cell) for cell in shares.cells]
-    found = [match for match in ends if match is not None]
-    if len(found) == len(ends):
-        texts = [match[1] for match in found] + [found[-1][2]]
-    else:
-        texts = [f"{edge:.6g}" for edge in shares.edges]
-    return [shorten(text, 22) for text in texts]
-
-
-def _spread(edges: np.ndarray, most: int) -> list[int]:
-    """Return the places of at most `most` edges that lie well apart, both ends among them."""
-    wanted = np.linspace(0, 1, min(most, len(edges)))
-    places = sorted({int(np.abs(edges - x).argmin()) for x in wanted} | {0, len(edges) - 1})
-    kept = [0]
-    last = len(edges) - 1
-    for place in places[1:-1]:
-        apart = 0.8 / most
-        if edges[place] - edges[kept[-1]] >= apart and edges[last] - edges[place] >= apart:
-            kept.append(place)
-    return [*kept, last]
-
-
-def _largest(shares: Shares, most: int) -> tuple[list[tuple[str, float, float]], str]:
-    """Return the most frequent categories, and what the last row is if it stands for several.
-
-    Returns
-    -------
-    rows : list of (str, float, float)
-        Categories with both shares, in their own order where all of them fit.
-    rest : str
-        Name of the last row if it is the sum of all others; else empty.
-    """
-    rows = list(zip(shares.cells, shares.real, shares.synthetic, strict=True))
-    named = [row for row in rows if row[0] != OTHER]
-    gathered = len(named) < len(rows)
-    others = [row for row in rows if row[0] == OTHER]
-    if len(rows) > most:
-        named.sort(key=lambda row: -max(row[1], row[2]))
-        named, others = named[: most - 1], [*others, *named[most - 1 :]]
-    if not others:
-        return named, ""
-    name = "all others" if gathered else f"{len(others)} others"
-    return [*named, (name, sum(row[1] for row in others), sum(row[2] for row in others))], name
-
-
 def _draw_bars(shares: Shares) -> Drawing:
-    rows, rest = _largest(shares, BARS)
+    rows, rest = largest(shares, BARS)
     barred = rows[:-1] if rest and len(rows) > 1 else rows
     top = max([*(row[1] for row in barred), *(row[2] for row in barred)]) or 1.0
     step = 19.0 if len(rows) > 5 else 22.0
@@ -344,7 +225,9 @@ def nice_top(value: float) -> float:
     >>> nice_top(0.13)
     0.15
     """
-    return next((top for top in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75) if value <= top), 1.0)
+    return next(
+        (top for top in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75) if value <= top), 1.0
+    )
 
 
 def _heat(levels: np.ndarray) -> np.ndarray:
@@ -353,9 +236,3 @@ def _heat(levels: np.ndarray) -> np.ndarray:
     rgba[..., :3] = _HEAT
     rgba[..., 3] = 0.03 + 0.97 * np.clip(levels, 0, 1)
     return rgba
-
-
-def worst_columns(columns: Sequence[ColumnProfile]) -> list[ColumnProfile]:
-    """Return the columns that can be drawn, the greatest distance first."""
-    drawn = [column for column in columns if shares_of(column) is not None]
-    return sorted(drawn, key=lambda column: -(finite(column.tvd) or 0.0))

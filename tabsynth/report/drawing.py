@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -83,7 +83,7 @@ class Drawing:
         """Draw a line through points."""
         from matplotlib.lines import Line2D
 
-        style = (0, dash) if dash else "-"
+        style: Any = (0, dash) if dash else "-"
         self._figure.add_artist(
             Line2D(
                 [x for x, _ in points],
@@ -213,7 +213,7 @@ class Drawing:
             self._figure.savefig(
                 buffer,
                 format="svg",
-                metadata=nothing,  # type: ignore[arg-type]
+                metadata=nothing,
                 transparent=True,
             )
         shapes = fit(buffer.getvalue(), key)

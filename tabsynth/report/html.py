@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.report import charts, pages
 from tabsynth.report.verdict import find_leaks, in_short, rows_text
-from tabsynth.report.words import clean, entries, finite, number, percent, span
+from tabsynth.report.words import clean, entries, finite, label, number, percent, span
 
 _JOINT = re.compile(r"([_./-])(?=.)")
 
@@ -37,27 +37,31 @@ def to_html(evaluation: Evaluation) -> str:
     """
     full, small = pages.marginals(evaluation.columns)
     privacy = evaluation.privacy
-    return _environment().get_template("report.html").render(
-        evaluation=evaluation,
-        table=table_name(evaluation),
-        date=evaluation.provenance.get("date"),
-        rows=rows_text(evaluation),
-        lines=in_short(evaluation),
-        fidelity=pages.panels(evaluation, "fidelity"),
-        utility=pages.panels(evaluation, "utility"),
-        disclosure=pages.panels(evaluation, "disclosure"),
-        validity=pages.panels(evaluation, "validity"),
-        finding=find_leaks(evaluation),
-        not_covered=pages.not_covered(evaluation),
-        marginals=full,
-        small_marginals=small,
-        heat=charts.draw_heat(evaluation.pairs, "c-pairs"),
-        pair_table=pages.pair_table(evaluation.pairs),
-        worst_pairs=pages.worst_pairs(evaluation),
-        formal=entries({k: v for k, v in privacy.items() if k not in ("statement", "ledger")}),
-        ledger=pages.ledger(evaluation),
-        provenance=entries(evaluation.provenance),
-        row_counts=entries(evaluation.rows),
+    return (
+        _environment()
+        .get_template("report.html")
+        .render(
+            evaluation=evaluation,
+            table=table_name(evaluation),
+            date=evaluation.provenance.get("date"),
+            rows=rows_text(evaluation),
+            lines=in_short(evaluation),
+            fidelity=pages.panels(evaluation, "fidelity"),
+            utility=pages.panels(evaluation, "utility"),
+            disclosure=pages.panels(evaluation, "disclosure"),
+            validity=pages.panels(evaluation, "validity"),
+            finding=find_leaks(evaluation),
+            not_covered=pages.not_covered(evaluation),
+            marginals=full,
+            small_marginals=small,
+            heat=charts.draw_heat(evaluation.pairs, "c-pairs"),
+            pair_table=pages.pair_table(evaluation.pairs),
+            worst_pairs=pages.worst_pairs(evaluation),
+            formal=entries({k: v for k, v in privacy.items() if k not in ("statement", "ledger")}),
+            ledger=pages.ledger(evaluation),
+            provenance=entries(evaluation.provenance),
+            row_counts=[(label(name), number(n)) for name, n in evaluation.rows.items()],
+        )
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Pairs, Score
 from tabsynth.report import charts
+from tabsynth.report.histograms import is_stretched, shares_of, worst_columns
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import (
     BASELINE,
@@ -21,6 +22,7 @@ from tabsynth.report.words import (
     placement,
     reference_name,
     sentence,
+    shorten,
     span,
 )
 
@@ -28,6 +30,10 @@ DRAWN_COLUMNS = 24
 """Columns drawn in full, the worst ones."""
 TABLE_CELLS = 40
 """Most cells of one column that a table lists."""
+SMALL_CELLS = 6000
+"""Most cells that the table of all columns drawn small lists together."""
+CELL_WIDTH = 80
+"""Most characters of a category in a table."""
 MATRIX_COLUMNS = 30
 """Most columns whose pairs are all listed in a table."""
 WORST_PAIRS = 10
@@ -118,7 +124,11 @@ def _panel(score: Score, key: str) -> Panel:
             )
         )
         if finite(score.reference) is not None:
-            marks.append(Mark("tick", _MARKS.get(score.group, reference_name(score)), number(score.reference)))
+            marks.append(
+                Mark(
+                    "tick", _MARKS.get(score.group, reference_name(score)), number(score.reference)
+                )
+            )
         if finite(score.baseline) is not None:
             marks.append(Mark("ring", BASELINE, number(score.baseline)))
         level = own_chance(score) if score.group == "disclosure" else None
@@ -148,13 +158,16 @@ def _panel(score: Score, key: str) -> Panel:
 
 def marginals(columns: Sequence[ColumnProfile]) -> tuple[list[Marginal], list[Marginal]]:
     """Return the worst columns drawn in full and all others drawn small."""
-    ordered = charts.worst_columns(columns)
-    full, small = [], []
+    ordered = worst_columns(columns)
+    n_small = max(len(ordered) - DRAWN_COLUMNS, 1)
+    small_cells = max(min(TABLE_CELLS, SMALL_CELLS // n_small), 3)
+    full: list[Marginal] = []
+    small: list[Marginal] = []
     for place, column in enumerate(ordered):
         key = f"m-{place}"
         draw = charts.draw_marginal if place < DRAWN_COLUMNS else charts.draw_spark
         chart = draw(column, f"c-{key}")
-        shares = charts.shares_of(column)
+        shares = shares_of(column)
         if chart is None or shares is None:
             continue
         notes = [
@@ -162,19 +175,16 @@ def marginals(columns: Sequence[ColumnProfile]) -> tuple[list[Marginal], list[Ma
             for cell, real, synthetic in shares.special
             if real or synthetic
         ]
-        if charts.is_stretched(shares):
+        if is_stretched(shares):
             notes.append("Intervals of unequal width, drawn equally wide")
         rows = [
             *zip(shares.cells, shares.real, shares.synthetic, strict=True),
             *shares.special,
         ]
-        kept = rows
-        if len(rows) > TABLE_CELLS:
-            worst = sorted(range(len(rows)), key=lambda i: -abs(rows[i][1] - rows[i][2]))
-            kept = [rows[i] for i in sorted(worst[:TABLE_CELLS])]
-        marginal = Marginal(
-            key, column, chart, tuple(notes), tuple(kept), len(rows) - len(kept)
-        )
+        most = TABLE_CELLS if place < DRAWN_COLUMNS else small_cells
+        worst = sorted(range(len(rows)), key=lambda i: -abs(rows[i][1] - rows[i][2]))
+        kept = [(shorten(rows[i][0], CELL_WIDTH), *rows[i][1:]) for i in sorted(worst[:most])]
+        marginal = Marginal(key, column, chart, tuple(notes), tuple(kept), len(rows) - len(kept))
         (full if place < DRAWN_COLUMNS else small).append(marginal)
     return full, small
 
@@ -211,21 +221,19 @@ def pair_table(pairs: Pairs) -> Table:
         return Table(("#", "Column", *(str(j + 1) for j in range(n))), rows)
     summaries = []
     for i, name in enumerate(pairs.columns):
-        others = [(value, j) for j in range(n) if j != i and (value := _at(pairs, i, j)) is not None]
+        others = [
+            (value, j) for j in range(n) if j != i and (value := _at(pairs, i, j)) is not None
+        ]
         worst, with_whom = max(others, default=(float("nan"), i))
         mean = sum(value for value, _ in others) / len(others) if others else float("nan")
-        summaries.append(
-            (f"{i + 1}", name, number(mean), number(worst), pairs.columns[with_whom])
-        )
+        summaries.append((f"{i + 1}", name, number(mean), number(worst), pairs.columns[with_whom]))
     return Table(("#", "Column", "Mean", "Greatest", "With"), tuple(summaries))
 
 
 def not_covered(evaluation: Evaluation) -> list[str]:
     """Return what no attack of this evaluation looked for."""
     names = [score.name for score in evaluation.group("disclosure")]
-    return [
-        text for part, text in NOT_COVERED.items() if not any(part in name for name in names)
-    ]
+    return [text for part, text in NOT_COVERED.items() if not any(part in name for name in names)]
 
 
 def ledger(evaluation: Evaluation) -> Table | None:
@@ -242,7 +250,7 @@ def ledger(evaluation: Evaluation) -> Table | None:
     )
 
 
-def _is_table(value: Any) -> bool:
+def _is_table(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
     return (
         isinstance(value, Sequence)
         and not isinstance(value, str)

@@ -157,7 +157,7 @@ def comparison(score: Score) -> str:
     """
     utility = score.group == "utility"
     opening, verb = ("trained on ", "it is") if utility else ("", "get")
-    parts = []
+    parts: list[str] = []
     for name, value in ((reference_name(score), score.reference), (BASELINE, score.baseline)):
         if finite(value) is None:
             continue
@@ -183,11 +183,11 @@ def sentence(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` without characters that a page cannot hold or that turn its direction.
+    r"""Return `text` without characters that a page cannot hold or that turn its direction.
 
     Examples
     --------
-    >>> clean("a\\x00b")
+    >>> clean("a\x00b")
     'a\ufffdb'
     """
     return _DIRECTIONAL.sub("", _UNPRINTABLE.sub("\ufffd", text))

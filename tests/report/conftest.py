@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -119,7 +120,7 @@ def number_column(name, rng, off=0.0, cells=24, missing=0.0, **more):
     synthetic *= (1 - missing) / synthetic.sum()
     low, high = more.pop("low", 18), more.pop("high", 90)
     edges = np.round(low + (high - low) * (z + 3) / 6, 1)
-    names = [f"[{a:g}, {b:g})" for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    names = [f"[{a:g}, {b:g})" for a, b in pairwise(edges)]
     return ColumnProfile(
         name=name,
         type=more.pop("type", "number"),
@@ -184,7 +185,7 @@ def hospital_columns():
             cost,
             edges=steps,
             cells=(
-                *(f"[{a:,.0f}, {b:,.0f})" for a, b in zip(steps[:-1], steps[1:], strict=True)),
+                *(f"[{a:,.0f}, {b:,.0f})" for a, b in pairwise(steps)),
                 "missing",
             ),
         ),
