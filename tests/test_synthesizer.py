@@ -193,3 +193,17 @@ def test_a_text_table_gives_a_text_table_in_the_same_format():
     assert made["price"].str.fullmatch(r"\d\.50").all()
     assert made["day"].str.fullmatch(r"\d\d\.01\.2024").all()
     assert made["id"].is_unique
+
+
+def test_no_level_of_a_key_or_personal_category_is_kept():
+    rng = np.random.default_rng(0)
+    table = small(120)
+    table["key"] = pd.Categorical([f"K-{number:06d}" for number in rng.permutation(10**6)[:120]])
+    table["email"] = pd.Categorical([f"someone{number}@mail.org" for number in range(120)])
+    synth = Synthesizer("independent", seed=7).fit(table)
+    kept = str(synth.schema_.to_dict()) + str(synth.codec_.state())
+    assert synth.schema_["key"].type == "identifier"
+    assert synth.schema_["email"].type == "personal"
+    assert not any(value in kept for value in [*table["key"], *table["email"]])
+    made = synth.sample(30)
+    assert made["key"].dtype == "category"

@@ -125,6 +125,7 @@ def evaluate(
         if card is not None:
             writers["card"] = text_writer(to_card(evaluation))
         outputs.write(writers)
+    terminal.say("")
     show_scores(terminal, evaluation.scores)
     terminal.say("")
     show_summary(terminal, evaluation)

@@ -117,6 +117,8 @@ def _report(error: BaseException, terminal: Terminal) -> int:
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
         terminal.insist("Interrupted; nothing was written.", style="bold red")
         return INTERRUPTED
+    if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
+        error = error.__context__  # Typer has its own idea of it
     if isinstance(error, BrokenPipeError):
         # The reader of the standard output has seen enough; do not complain at exit either.
         with suppress(OSError, ValueError):

@@ -88,9 +88,9 @@ def missing_text(schema: Schema) -> str:
 
 def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
     """Print scores with what it takes to read them."""
-    words = {"lower": "lower is better", "higher": "higher is better", "half": "0.5 is best"}
+    words = {"lower": "lower", "higher": "higher", "half": "near 0.5"}
     terminal.table(
-        ("Score", "What", "Value", "95% interval", "Real rows", "Independent", "Direction"),
+        ("Score", "What", "Value", "95% interval", "Fresh real", "Independent", "Better"),
         [
             (
                 score.name,
@@ -106,6 +106,11 @@ def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
             for score in scores
         ],
         numbers=(2, 3, 4, 5),
+    )
+    terminal.say(
+        "",
+        "Fresh real: what as many fresh real rows get. Independent: what independent columns get, "
+        "each drawn by itself.",
     )
     for score in scores:
         if score.problem:

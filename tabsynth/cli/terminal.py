@@ -103,7 +103,13 @@ class Terminal:
         numbers : sequence of int
             Which columns hold numbers and are set flush right.
         """
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+        table = Table(
+            box=box.SIMPLE_HEAD,
+            padding=(0, 1, 0, 0),
+            pad_edge=False,
+            header_style="bold",
+            show_edge=False,
+        )
         for place, title in enumerate(titles):
             table.add_column(
                 title, overflow="fold", justify="right" if place in numbers else "left"

@@ -162,13 +162,3 @@ class ContinuousType(ColumnType):
     def limits(self) -> tuple[float | None, float | None]:
         """Return the declared minimum and maximum."""
         return None, None
-
-    def _misfit(self, rows: np.ndarray, n_rows: int, what: str, remedy: str) -> SchemaError:
-        """Return the error for cells at `rows` that do not fit the type; no cell is shown."""
-        shown = ", ".join(str(row + 1) for row in rows[:3])
-        more = ", ..." if len(rows) > 3 else ""
-        verb = "value does" if len(rows) == 1 else "values do"
-        return SchemaError(
-            f"Column {self.column.name!r} ({self.name}): {len(rows):,} of {n_rows:,} {verb} not "
-            f"{what} (row{'s' if len(rows) > 1 else ''} {shown}{more}). {remedy}"
-        )

@@ -82,11 +82,11 @@ _NAMES = word_set("name names nombre nome nom naam namn")
 _TRAPS = word_set(
     "product brand community town city county country street zone file company school hospital "
     "department dept station team state region district area place model make species category "
-    "class type group item drug medication course project event device server domain table column "
-    "variable business store shop restaurant hotel building property neighbourhood neighborhood "
+    "class type group item drug medication course project event device server domain "
+    "business store shop restaurant hotel building property neighbourhood neighborhood "
     "borough village organisation organization org firm bank airport carrier airline ward language "
     "color colour material song movie film book title game variety breed football club college "
-    "university parish province nation feature test dataset stop line route cluster node month day"
+    "university parish province nation test dataset stop line route cluster node month day"
 )
 _TITLES = word_set(
     "mr mrs ms miss dr prof professor rev sir lady master herr frau mme jr sr phd md"

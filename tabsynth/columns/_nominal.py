@@ -236,16 +236,6 @@ class NominalType(ColumnType):
         """Rebuild a codec from its JSON form."""
         return LabelCodec.load(self.column.name, state)
 
-    def _misfit(self, rows: np.ndarray, n_rows: int, what: str, remedy: str) -> SchemaError:
-        """Return the error for cells at `rows` that do not fit the type; no cell is shown."""
-        shown = ", ".join(str(row + 1) for row in rows[:3])
-        more = ", ..." if len(rows) > 3 else ""
-        verb = "value is" if len(rows) == 1 else "values are"
-        return SchemaError(
-            f"Column {self.column.name!r} ({self.name}): {len(rows):,} of {n_rows:,} {verb} not "
-            f"{what} (row{'s' if len(rows) > 1 else ''} {shown}{more}). {remedy}"
-        )
-
     def _require_room(self, labels: Sequence[Any], parameter: str) -> None:
         """Raise SchemaError where the column's dtype cannot hold `labels`."""
         try:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Block
+from tabsynth.errors import SchemaError
 from tabsynth.registry import Registry
 from tabsynth.schema.schema import Column
 
@@ -225,6 +226,16 @@ class ColumnType(ABC):
     def treatment(self) -> str:
         """Return what will happen to the column, in a few words for the plan."""
         return "learnt"
+
+    def _misfit(self, rows: np.ndarray, n_rows: int, what: str, remedy: str) -> SchemaError:
+        """Return the error for cells at positions `rows`, "3 of 9 values" + `what`; shows none."""
+        shown = ", ".join(f"{row + 1:,}" for row in rows[:3])
+        more = ", ..." if len(rows) > 3 else ""
+        values = "value" if len(rows) == 1 else "values"
+        return SchemaError(
+            f"Column {self.column.name!r} ({self.name}): {len(rows):,} of {n_rows:,} {values} "
+            f"{what} (row{'s' if len(rows) > 1 else ''} {shown}{more}). {remedy}"
+        )
 
 
 columns: Registry[type[ColumnType]] = Registry("column type", "tabsynth.columns")

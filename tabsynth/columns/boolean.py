@@ -86,7 +86,7 @@ class Boolean(NominalType):
             raise self._misfit(
                 wrong,
                 len(series),
-                "true or false",
+                "are neither true nor false",
                 "Give labels: [what false is written as, what true is], or set the type to "
                 "category.",
             )

@@ -117,7 +117,7 @@ class Datetime(ContinuousType):
             raise self._misfit(
                 np.flatnonzero(bad),
                 len(series),
-                f"match {form!r}",
+                f"do not match {form!r}",
                 "Give the right format: in the schema, or set the type to text.",
             )
         return Values(np.where(missing, 0, ticks), missing)
@@ -130,7 +130,7 @@ class Datetime(ContinuousType):
                 raise self._misfit(
                     np.flatnonzero(bad),
                     len(series),
-                    "hold a date or time",
+                    "are no date or time",
                     "Set the type to category or text.",
                 )
         else:
@@ -140,11 +140,8 @@ class Datetime(ContinuousType):
     def _unit(self) -> str:
         """Return the unit of ticks: that of the dtype, microseconds for texts."""
         spec = self.column.dtype
-        text = str(spec) if isinstance(spec, str) else ""
-        for unit in ("ns", "us", "ms", "s"):
-            if f"[{unit}" in text:
-                return unit
-        return "us"
+        text = str(spec.get("arrow", "") if isinstance(spec, Mapping) else spec)
+        return next((unit for unit in ("ns", "us", "ms", "s") if f"[{unit}" in text), "us")
 
     def render(self, values: Values) -> pd.Series:
         """Write dates in the column's dtype, text columns in the column's format."""
@@ -181,6 +178,8 @@ def _read(texts: pd.Series, form: str) -> pd.Series:
 
 def _ticks(times: pd.Series, unit: str) -> np.ndarray:
     """Return wall-clock ticks as int64."""
+    if isinstance(times.dtype, pd.ArrowDtype) and times.dtype.kind != "M":
+        times = pd.to_datetime(times.astype("object"), errors="coerce")  # Arrow's dates
     if times.dt.tz is not None:
         times = times.dt.tz_localize(None)
     ticks: np.ndarray = times.to_numpy(dtype=f"datetime64[{unit}]").view(np.int64)

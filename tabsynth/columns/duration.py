@@ -84,7 +84,7 @@ class Duration(ContinuousType):
             raise self._misfit(
                 np.flatnonzero(bad),
                 len(series),
-                f"read as {notation}",
+                f"cannot be read as {notation}",
                 "Set the type to category or text, or name the texts that mean missing.",
             )
         seconds = sum(

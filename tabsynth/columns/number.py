@@ -88,7 +88,7 @@ class Number(ContinuousType):
                 raise self._misfit(
                     infinite,
                     len(data),
-                    "have a finite size: infinite values cannot be learnt",
+                    "cannot be learnt, being infinite",
                     "Replace them by missing cells or by numbers.",
                 )
             missing = missing | np.isnan(data)
@@ -106,7 +106,7 @@ class Number(ContinuousType):
             raise self._misfit(
                 np.flatnonzero(outside),
                 len(data),
-                "lie between the declared minimum and maximum",
+                "fall outside the declared minimum and maximum",
                 "Widen minimum and maximum in the schema, or clean the column.",
             )
         return Values(data, missing)
@@ -136,7 +136,7 @@ class Number(ContinuousType):
             raise self._misfit(
                 wrong,
                 len(series),
-                "read as a number",
+                "cannot be read as a number",
                 "Name the texts that mean missing with missing: [...], or set the type to "
                 "category or text.",
             )
@@ -221,10 +221,15 @@ def _typed(series: pd.Series, missing: np.ndarray, name: str) -> np.ndarray:
         unsigned = "uint64" in str(dtype).lower()
         return filled.to_numpy(dtype=np.uint64 if unsigned else np.int64)
     if dtype.kind == "O" and pd.api.types.infer_dtype(filled, skipna=True) == "integer":
-        try:
-            return filled.to_numpy(dtype=np.int64)
-        except OverflowError:
-            pass
+        numbers = [int(cell) for cell in filled]
+        if min(numbers, default=0) >= -(2**63) and max(numbers, default=0) < 2**63:
+            return np.array(numbers, dtype=np.int64)
+        if min(numbers) >= 0 and max(numbers) < 2**64:
+            return np.array(numbers, dtype=np.uint64)
+        raise SchemaError(
+            f"Column {name!r} (number): whole numbers beyond 64 bits cannot be computed with. Set "
+            "the type to category, identifier or text."
+        )
     return filled.to_numpy(dtype=np.float64)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile, Pairs, Score
-from tabsynth.report.drawing import Drawing
+from tabsynth.report.drawing import Anchor, Drawing, Ink
 from tabsynth.report.histograms import Shares, arrange, edge_labels, largest, shares_of, spread
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import finite, number, percent, shorten
@@ -69,10 +69,10 @@ def draw_strip(score: Score, key: str, bar: bool = False) -> str | None:
         drawing.line([(at(reference), 9), (at(reference), 35)], "real", 3.0)
     low_end, high_end = ends if len(ends) == 2 else (None, None)
     if low_end is not None and high_end is not None:
-        ink, width = ("ink", 1.4) if bar else ("synthetic", 3.0)
-        drawing.line([(at(low_end), 22), (at(high_end), 22)], ink, width)  # type: ignore[arg-type]
+        ink: Ink = "ink" if bar else "synthetic"
+        drawing.line([(at(low_end), 22), (at(high_end), 22)], ink, 1.4 if bar else 3.0)
         for end in (low_end, high_end):
-            drawing.line([(at(end), 18), (at(end), 26)], ink, 1.4)  # type: ignore[arg-type]
+            drawing.line([(at(end), 18), (at(end), 26)], ink, 1.4)
     if baseline is not None:
         drawing.dot(at(baseline), 22, 4.6, "muted", hollow=True)
     if not bar:
@@ -158,9 +158,11 @@ def _draw_cells(shares: Shares) -> Drawing:
     shown = spread(edges, 5 if max(len(text) for text in labels) <= 8 else 3)
     for place in shown:
         x = 4 + float(edges[place]) * 362
-        anchor = "left" if place == shown[0] else "right" if place == shown[-1] else "center"
+        anchor: Anchor = (
+            "left" if place == shown[0] else "right" if place == shown[-1] else "center"
+        )
         drawing.line([(x, 136), (x, 140)], "muted")
-        drawing.text(x, 155, labels[place], anchor)  # type: ignore[arg-type]
+        drawing.text(x, 155, labels[place], anchor)
     return drawing
 
 

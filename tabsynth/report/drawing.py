@@ -15,6 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 Ink = Literal["ink", "muted", "rule", "real", "synthetic", "paper"]
+"""What a shape is drawn with; the style sheet of the page has a colour for each."""
+Anchor = Literal["left", "center", "right"]
+"""Which point of a text lies where it is put."""
 
 # Matplotlib is given these stand-ins; the page's style sheet says what they look like.
 _INKS: dict[Ink, str] = {
@@ -155,7 +158,7 @@ class Drawing:
         x: float,
         y: float,
         text: str,
-        anchor: Literal["left", "center", "right"] = "left",
+        anchor: Anchor = "left",
         ink: Ink = "muted",
         size: float = 10.5,
     ) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile
-from tabsynth.report.words import finite, shorten
+from tabsynth.report.words import ABSENT, finite, shorten
 
 OTHER = "(other)"
 """The cell that an evaluation gathers rare categories in."""
@@ -64,10 +64,11 @@ def is_stretched(shares: Shares) -> bool:
 
 def _widths(shares: Shares) -> tuple[np.ndarray, float]:
     """Return the widths of the intervals and how far they differ, infinite where unusable."""
-    widths = np.diff(np.asarray(shares.edges, dtype=np.float64))
-    if not np.isfinite(widths).all() or (widths <= 0).any():
-        return widths, np.inf
-    return widths, float(widths.max() / widths.min())
+    with np.errstate(all="ignore"):
+        widths = np.diff(np.asarray(shares.edges, dtype=np.float64))
+        if not np.isfinite(widths.sum()) or not (widths > 0).all():
+            return widths, np.inf
+        return widths, float(widths.max() / widths.min())
 
 
 def arrange(shares: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -89,7 +90,7 @@ def edge_labels(shares: Shares) -> list[str]:
     if len(found) == len(ends):
         texts = [match[1] for match in found] + [found[-1][2]]
     else:
-        texts = [f"{edge:.6g}" for edge in shares.edges]
+        texts = [ABSENT if finite(edge) is None else f"{edge:.6g}" for edge in shares.edges]
     return [shorten(text, 22) for text in texts]
 
 

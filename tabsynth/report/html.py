@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.evaluation.result import Evaluation
@@ -74,6 +75,7 @@ def table_name(evaluation: Evaluation) -> str:
     return ""
 
 
+@cache
 def _environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 

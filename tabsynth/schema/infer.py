@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -165,7 +166,7 @@ def with_dtypes(schema: Schema, frame: pd.DataFrame) -> Schema:
     for column in schema:
         if column.name in frame:
             try:
-                dtype = describe(frame[column.name])
+                dtype = _stored(frame[column.name], column.type)
             except SchemaError as error:
                 problems += error.problems
             else:
@@ -173,6 +174,14 @@ def with_dtypes(schema: Schema, frame: pd.DataFrame) -> Schema:
     if problems:
         raise SchemaError(problems)
     return schema
+
+
+def _stored(series: pd.Series, kind: str) -> str | dict[str, Any]:
+    """Return how a column is stored; the levels of keys and personal data are not kept."""
+    spec = describe(series)
+    if isinstance(spec, dict) and "levels" in spec and kind in ("identifier", "personal", "text"):
+        return {**spec, "levels": []}
+    return spec
 
 
 def _inferred(profile: Profile, learnt: bool) -> Column:
@@ -228,7 +237,7 @@ def _column(profile: Profile, finding: _Finding, given: Column) -> Column:
             **{k: v for k, v in given.parameters.items() if k not in widened},
         },
         learned=given.learned | learned,
-        dtype=describe(profile.series),
+        dtype=_stored(profile.series, finding.type),
         reason=given.reason or finding.reason,
     )
 

@@ -79,7 +79,7 @@ class Column:
         if role not in ROLES:
             raise SchemaError(f"Column {name!r}: role must be one of {', '.join(ROLES)}.")
         learned = state.get("learned", ())
-        if isinstance(learned, str) or not isinstance(learned, Sequence):
+        if not isinstance(learned, (list, tuple)) or not all(isinstance(n, str) for n in learned):
             raise SchemaError(f"Column {name!r}: learned must be a list of parameter names.")
         return cls(
             name=name,
@@ -208,7 +208,7 @@ class Schema:
             except SchemaError as error:
                 problems += error.problems
         missing = state.get("missing_values", ("",))
-        if isinstance(missing, str) or not all(isinstance(item, str) for item in missing):
+        if not isinstance(missing, (list, tuple)) or not all(isinstance(m, str) for m in missing):
             problems.append('missing_values must be a list of texts, such as ["", "NA"].')
         if problems:
             raise SchemaError(problems)
@@ -238,8 +238,18 @@ class Schema:
         """
         import yaml
 
+        class Loader(yaml.SafeLoader):
+            """Refuses keys given twice, of which YAML would keep the last in silence."""
+
+            def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+                keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+                for key in keys:
+                    if keys.count(key) > 1:
+                        raise SchemaError(f"{key!r} is given more than once in the schema.")
+                return super().construct_mapping(node, deep)
+
         try:
-            state = yaml.safe_load(text)
+            state = yaml.load(text, Loader)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
@@ -259,5 +269,20 @@ def _inline(value: Any) -> str:
         words = {"true", "false", "yes", "no", "on", "off", "null", "none", "y", "n"}
         if plain and value.lower() not in words:
             return value
-        return json.dumps(value, ensure_ascii=not value.isprintable())
+        if value.isprintable():
+            return json.dumps(value, ensure_ascii=False)
+        return "".join(['"', *map(_escaped, value), '"'])
+    if isinstance(value, float):
+        # YAML 1.1 wants a point in a number with an exponent, and writes .inf and .nan
+        number, e, exponent = (
+            repr(value).replace("inf", ".inf").replace("nan", ".nan").partition("e")
+        )
+        return f"{number}.0e{exponent}" if e and "." not in number else f"{number}{e}{exponent}"
     return json.dumps(value)
+
+
+def _escaped(character: str) -> str:
+    """Return a character as it may stand in a double-quoted text of YAML."""
+    if character.isprintable() and character not in '"\\':
+        return character
+    return f"\\U{ord(character):08x}"

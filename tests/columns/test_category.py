@@ -81,7 +81,7 @@ def test_released_labels_come_back_as_they_were(series, streams):
 
 
 @given(st.lists(st.sampled_from(["a", "b", "", "é", "NA", None]), min_size=1), st.data())
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_chunks_add_up_to_the_whole(cells, data):
     series = pd.Series(cells, dtype="str", name="x")
     cut = data.draw(st.integers(0, len(series)))
@@ -93,7 +93,7 @@ def test_chunks_add_up_to_the_whole(cells, data):
 
 
 @given(st.lists(st.text(max_size=3) | st.none(), min_size=1), st.randoms(use_true_random=False))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_the_state_does_not_depend_on_the_order_of_rows(cells, random):
     shuffled = list(cells)
     random.shuffle(shuffled)
@@ -106,7 +106,7 @@ def test_the_state_does_not_depend_on_the_order_of_rows(cells, random):
 
 
 @given(st.lists(st.integers(0, 3) | st.none() | st.booleans() | st.text(max_size=2), min_size=1))
-@settings(max_examples=60)
+@settings(max_examples=30)
 def test_any_mixture_of_labels_comes_back(cells):
     series = pd.Series(cells, dtype=object, name="x")
     found = there_and_back(series, np.random.Generator(np.random.PCG64(1)), minimum_count=1)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tabsynth.errors import SampleError, SchemaError
@@ -165,6 +165,7 @@ def test_text_dtypes_are_told_apart_by_their_missing_value():
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.sampled_from([*INTEGERS, *NULLABLE]))
+@settings(max_examples=40)
 def test_integers_come_back_exactly_or_not_at_all(numbers, name):
     limits = np.iinfo(name.lower())
     data = np.array(numbers, dtype=np.int64)
@@ -178,6 +179,7 @@ def test_integers_come_back_exactly_or_not_at_all(numbers, name):
 
 
 @given(st.lists(st.one_of(st.none(), st.text())), st.sampled_from(["str", "string", "object"]))
+@settings(max_examples=40)
 def test_texts_come_back_exactly(cells, name):
     try:
         "".join(cell or "" for cell in cells).encode()
@@ -188,6 +190,7 @@ def test_texts_come_back_exactly(cells, name):
 
 
 @given(st.lists(st.datetimes(), min_size=1), st.sampled_from(["s", "ms", "us"]))
+@settings(max_examples=40)
 def test_levels_that_are_times_come_back_exactly(times, unit):
     index = pd.DatetimeIndex(np.array(times, dtype=f"datetime64[{unit}]")).unique()
     for levels in (index, index.tz_localize("UTC")):

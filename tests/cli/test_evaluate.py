@@ -1,0 +1,88 @@
+"""tabsynth evaluate: a synthetic table from any tool is judged, without a model and torch."""
+
+import json
+import sys
+
+import pandas as pd
+import pytest
+
+MARK = "ZQX"
+
+
+@pytest.fixture
+def tables(table):
+    frame = pd.read_csv(table, dtype=str)
+    paths = [table.with_name(name) for name in ("train.csv", "made.csv", "unseen.csv")]
+    for path, part in zip(paths, (frame[:30], frame[15:45], frame[30:]), strict=True):
+        part.to_csv(path, index=False)
+    return paths
+
+
+def test_a_table_of_any_origin_is_judged(run, tables, listed):
+    train, made, unseen = tables
+    before = listed(train.parent)
+    had_torch = "torch" in sys.modules
+    result = run("evaluate", train, made, "--holdout", unseen, "--target", "sick", "--json")
+    assert result.code == 0, result.err
+    assert had_torch or "torch" not in sys.modules
+    header = next(line for line in result.err.splitlines() if line.startswith("Score"))
+    for title in ("Value", "95% interval", "Fresh real", "Independent", "Better"):
+        assert title in header
+    assert "near 0.5" in result.err
+    assert "lower" in result.err
+    assert MARK not in result.err
+    document = json.loads(result.out)
+    assert document["schema_version"] == 1
+    assert document["rows"]["holdout"] == 30
+    assert {"tvd_1way", "c2st"} <= {score["name"] for score in document["scores"]}
+    assert listed(train.parent) == before
+
+
+def test_views_are_written_where_they_are_asked_for(run, tables, quick, listed, monkeypatch):
+    monkeypatch.setattr("tabsynth.report.to_html", lambda evaluation: "<html></html>\n")
+    train, made, _ = tables
+    report, card = train.with_name("r.html"), train.with_name("c.md")
+    assert run("evaluate", train, made, "--report", report, "--card", card).code == 0
+    assert report.read_text() == "<html></html>\n"
+    assert card.read_text(encoding="utf-8").startswith("#")
+    again = run("evaluate", train, made, "--report", report)
+    assert again.code == 2
+    assert "exists already" in again.err
+
+
+def test_gates_stop_a_pipeline(run, tables, quick):
+    train, made, _ = tables
+    passed = run(
+        "evaluate", train, made, "--fail-under", "c2st=0.7", "--fail-under", "tvd_1way=0.1"
+    )
+    assert passed.code == 0
+    failed = run(
+        "evaluate",
+        train,
+        made,
+        "--json",
+        "--fail-under",
+        "c2st=0.6",
+        "--fail-under",
+        "tvd_1way=0.1",
+    )
+    assert failed.code == 5
+    assert len(json.loads(failed.out)["failed_gates"]) == 1
+    unknown = run("evaluate", train, made, "--fail-under", "c2=0.6")
+    assert unknown.code == 2
+    assert "tvd_1way" in unknown.err
+
+
+def test_tables_that_do_not_match_are_refused(run, tables):
+    train, made, _ = tables
+    frame = pd.read_csv(made, dtype=str).rename(columns={"ward": "station"})
+    frame.to_csv(made, index=False)
+    result = run("evaluate", train, made)
+    assert result.code == 3
+    assert "ward" in result.err
+    assert MARK not in result.err
+
+
+def test_standard_input_can_be_one_of_the_tables_only(run, tables):
+    assert run("evaluate", "-", "-", "--input-format", "csv").code == 2
+    assert "--input-format" in run("evaluate", tables[0], "-").err
