@@ -113,7 +113,9 @@ def write_dataset(
         typed = (entry.file or "").endswith(".parquet")
         frame = datasets.load(name, text=format == "csv" and not typed, fetch=fetch)
         terminal.begin("writing the file")
-        outputs.write({"table": lambda place: write_table(frame, place, format=format, force=True)})
+        outputs.write(
+            {"table": lambda place: write_table(frame, place, format=format, force=True)}, terminal
+        )
     if output != STANDARD:
         terminal.say(f"Wrote {output}: {len(frame):,} rows, {frame.shape[1]} columns.")
 

@@ -145,7 +145,8 @@ def deidentify(
     Without other options this writes patients.synthetic.csv, patients.report.html,
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
     will happen to each column before it learns anything, and judges the result against rows that
-    the model never saw.
+    the model never saw. Where a score fails a gate of --fail-under the files are written all the
+    same, as evidence, and the exit code is 5.
     """
     terminal = Terminal.of(context, quiet, verbose)
     gates = read_gates(fail_under)
@@ -229,7 +230,7 @@ def deidentify(
         terminal.begin("writing the report")
         writers = _render(result, source, outputs, written.name)
         terminal.begin("writing the files")
-        outputs.write(writers)
+        outputs.write(writers, terminal)
 
     terminal.say("")
     show_summary(terminal, result.evaluation, told=plan.notices)

@@ -124,7 +124,7 @@ def evaluate(
             writers["report"] = text_writer(to_html(evaluation))
         if card is not None:
             writers["card"] = text_writer(to_card(evaluation))
-        outputs.write(writers)
+        outputs.write(writers, terminal)
     terminal.say("")
     show_scores(terminal, evaluation.scores)
     terminal.say("")

@@ -173,7 +173,7 @@ class Outputs:
         if problems:
             raise DataError("\n".join(dict.fromkeys(problems)))
 
-    def write(self, writers: Mapping[str, Writer]) -> None:
+    def write(self, writers: Mapping[str, Writer], terminal: Terminal) -> None:
         """Write every output, each by its writer; on an error none of the files is there.
 
         Files are written beside their places first. Then comes the standard output, and then the
@@ -196,6 +196,7 @@ class Outputs:
             for kind, path in self.files.items():
                 if path == STANDARD:
                     writers[kind](STANDARD)
+        terminal.written = tuple(self.on_disk.values())
 
 
 def text_writer(text: str) -> Writer:

@@ -99,7 +99,7 @@ def fit(
         ).fit(source.frame)
         synthesizer.choice_ = plan.choice
         terminal.begin("writing the model")
-        outputs.write({"model": lambda place: synthesizer.save(place, force=True)})
+        outputs.write({"model": lambda place: synthesizer.save(place, force=True)}, terminal)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         print_json(

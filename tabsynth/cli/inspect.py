@@ -75,7 +75,7 @@ def inspect(
     if output == STANDARD:
         print_text(schema.to_yaml())
     elif output is not None:
-        outputs.write({"table": text_writer(schema.to_yaml())})
+        outputs.write({"table": text_writer(schema.to_yaml())}, terminal)
         terminal.say("", f"Wrote {output}. Edit it, then pass it on with --schema {output}.")
     if as_json:
         print_json(

@@ -115,7 +115,7 @@ def run(arguments: Sequence[str]) -> int:
 def _report(error: BaseException, terminal: Terminal) -> int:
     """Say what went wrong and return the exit code."""
     if isinstance(error, (KeyboardInterrupt, typer.Abort)):
-        terminal.insist("Interrupted; nothing was written.", style="bold red")
+        terminal.insist(f"Interrupted; {_written(terminal)}.", style="bold red")
         return INTERRUPTED
     if isinstance(error, SystemExit) and isinstance(error.__context__, BrokenPipeError):
         error = error.__context__  # Typer has its own idea of it
@@ -162,11 +162,19 @@ def _unexpected(error: Exception, terminal: Terminal) -> int:
 
         traceback.print_exception(error, file=sys.stderr)
     else:
+        written = _written(terminal)
         terminal.insist(
-            "Nothing was written. Run again with -v for the traceback; it may show cells of the "
-            "table, so look through it before you pass it on."
+            f"{written[0].upper()}{written[1:]}. Run again with -v for the traceback; it may show "
+            "cells of the table, so look through it before you pass it on."
         )
     return UNEXPECTED
+
+
+def _written(terminal: Terminal) -> str:
+    """Return what had been written when the program was stopped."""
+    if not terminal.written:
+        return "nothing was written"
+    return f"these files had been written: {', '.join(terminal.written)}"
 
 
 @contextmanager

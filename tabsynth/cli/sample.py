@@ -99,7 +99,7 @@ def sample(
                 for chunk in _chunks(synthesizer, n_rows, seed, terminal):
                     writer.write(chunk)
 
-        outputs.write({"table": write})
+        outputs.write({"table": write}, terminal)
     again = f" (drawn at random; give --seed {seed} to repeat this run)" if drawn else ""
     terminal.say(f"Made {n_rows:,} rows with {synthesizer.model} and seed {seed}{again}.")
     show_files(terminal, outputs.on_disk, {"table": "the synthetic rows"})

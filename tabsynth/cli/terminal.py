@@ -27,6 +27,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from tabsynth.errors import DataError
 from tabsynth.monitor import Progress
 
 _UNWRAPPED = 10_000
@@ -47,11 +48,14 @@ class Terminal:
     ----------
     phase : str
         What is being done, in words, for the message about an error that nobody foresaw.
+    written : tuple of str
+        Files that are in their places, for the message about an interrupt.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.phase = "starting"
+        self.written: tuple[str, ...] = ()
         self.live = sys.stderr.isatty()
         self.console = Console(
             stderr=True,
@@ -205,10 +209,21 @@ def printable(text: str) -> str:
 
 
 def print_text(text: str) -> None:
-    """Print a text on the standard output as it is, in UTF-8."""
-    sys.stdout.flush()
-    sys.stdout.buffer.write(text.encode())
-    sys.stdout.buffer.flush()
+    """Print a text on the standard output as it is, in UTF-8.
+
+    Raises
+    ------
+    DataError
+        If the operating system refuses, for instance because a disk is full.
+    """
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode())
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise DataError(f"Cannot write to the standard output: {error.strerror}.") from None
 
 
 def print_json(document: Mapping[str, Any]) -> None:

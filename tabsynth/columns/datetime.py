@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -37,7 +38,8 @@ _PROBE = 200
 """Distinct values that a format is tried on before all of them are read."""
 
 
-def _formats() -> list[str]:
+@cache
+def _formats() -> tuple[str, ...]:
     """Return every format that inference knows, the likelier ones first."""
     formats = list(_DATES)
     for date in _DATES:
@@ -45,7 +47,7 @@ def _formats() -> list[str]:
             for joint in ("T", " "):
                 for zone in _ZONES:
                     formats.append(f"{date}{joint}{time}{zone}")
-    return formats
+    return tuple(formats)
 
 
 @columns.register("datetime")
@@ -83,7 +85,8 @@ class Datetime(ContinuousType):
         if not len(texts) or texts.str.len().max() > 40 or not texts.str.contains(r"\d").all():
             return None
         head = texts.iloc[:: max(1, len(texts) // _PROBE)].iloc[:_PROBE]
-        fitting = [f for f in _formats() if _may_fit(f, head) and not _read(head, f).isna().any()]
+        first = str(head.iloc[0])
+        fitting = [f for f in _formats() if _may_fit(f, first) and not _read(head, f).isna().any()]
         fitting = [f for f in fitting if not _read(texts, f).isna().any()]
         if not fitting:
             return None
@@ -186,10 +189,11 @@ def _ticks(times: pd.Series, unit: str) -> np.ndarray:
     return np.where(times.isna().to_numpy(dtype=bool), 0, ticks)
 
 
-def _may_fit(form: str, texts: pd.Series) -> bool:
+def _may_fit(form: str, first: str) -> bool:
     """Return whether the punctuation of a format occurs in the first text at all."""
-    first = str(texts.iloc[0])
-    marks = {mark for mark in "-/.:, TZ" if mark in form.replace("%T", "").replace("%Z", "")}
+    if form == "%Y%m%d" and not (len(first) == 8 and first.isdigit()):
+        return False
+    marks = {mark for mark in "-/.:, TZ" if mark in form}
     if "%z" in form and not (first.endswith("Z") or "+" in first or first.count("-") in (1, 3)):
         return False
     if ("%p" in form) != first.upper().endswith(("AM", "PM")):

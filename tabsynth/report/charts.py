@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile, Pairs, Score
-from tabsynth.report.drawing import Anchor, Drawing, Ink
-from tabsynth.report.histograms import Shares, arrange, edge_labels, largest, shares_of, spread
+from tabsynth.report.drawing import Drawing, Ink
+from tabsynth.report.histograms import Shares, arrange, largest, shares_of, ticks_of
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import finite, number, percent, shorten
 
@@ -18,6 +18,7 @@ LABELLED_COLUMNS = 40
 BARS = 8
 """Most categories with a bar of their own."""
 
+_CHARACTER = 6.2  # pixels
 _HEAT = (0.18, 0.44, 0.86)
 
 
@@ -154,15 +155,10 @@ def _draw_cells(shares: Shares) -> Drawing:
     edges, real, synthetic = arrange(shares)
     _overlay(drawing, edges, real, synthetic, (4, 366), (8, 136))
     drawing.line([(4, 136.5), (366, 136.5)], "muted")
-    labels = edge_labels(shares)
-    shown = spread(edges, 5 if max(len(text) for text in labels) <= 8 else 3)
-    for place in shown:
-        x = 4 + float(edges[place]) * 362
-        anchor: Anchor = (
-            "left" if place == shown[0] else "right" if place == shown[-1] else "center"
-        )
+    for place, text in ticks_of(shares, edges, room=362 / _CHARACTER):
+        x, half = 4 + place * 362, len(text) * _CHARACTER / 2
         drawing.line([(x, 136), (x, 140)], "muted")
-        drawing.text(x, 155, labels[place], anchor)
+        drawing.text(min(max(x, half), 370 - half), 155, text, "center")
     return drawing
 
 

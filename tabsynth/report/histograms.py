@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from tabsynth.evaluation.result import ColumnProfile
-from tabsynth.report.words import ABSENT, finite, shorten
+from tabsynth.report.words import finite, shorten
 
 OTHER = "(other)"
 """The cell that an evaluation gathers rare categories in."""
 
 _ALIKE = 1.5
 _MODERATE = 20.0
+_OPEN = re.compile(r"^below .+|.+ and above$")
 _INTERVAL = re.compile(r"^[\[(](.+?), (.+)[\])]$")
 
 
@@ -59,7 +61,12 @@ def shares_of(column: ColumnProfile) -> Shares | None:
 
 def is_stretched(shares: Shares) -> bool:
     """Return whether the intervals are drawn equally wide although they are not."""
-    return bool(shares.edges) and _widths(shares)[1] > _MODERATE
+    return bool(shares.edges) and _is_cut(shares) and _widths(shares)[1] > _MODERATE
+
+
+def _is_cut(shares: Shares) -> bool:
+    """Return whether cells are intervals; else they are single values."""
+    return any(_INTERVAL.match(cell) for cell in shares.cells)
 
 
 def _widths(shares: Shares) -> tuple[np.ndarray, float]:
@@ -72,10 +79,14 @@ def _widths(shares: Shares) -> tuple[np.ndarray, float]:
 
 
 def arrange(shares: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the edges in [0, 1] and the heights of both histograms, which share a scale."""
+    """Return the edges in [0, 1] and the heights of both histograms, which share a scale.
+
+    Intervals of different widths show densities, unless the widths differ so much that most would
+    not be seen; those are drawn equally wide, and so are single values.
+    """
     real, synthetic = np.asarray(shares.real), np.asarray(shares.synthetic)
     widths, ratio = _widths(shares)
-    if ratio > _MODERATE:
+    if ratio > _MODERATE or (ratio > _ALIKE and not _is_cut(shares)):
         return np.linspace(0, 1, len(real) + 1), real, synthetic
     edges = np.concatenate([[0.0], np.cumsum(widths)]) / widths.sum()
     if ratio > _ALIKE:
@@ -83,28 +94,41 @@ def arrange(shares: Shares) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return edges, real, synthetic
 
 
-def edge_labels(shares: Shares) -> list[str]:
-    """Return what is written at the edges: the ends that the cells name, else the numbers."""
-    ends = [_INTERVAL.match(cell) for cell in shares.cells]
-    found = [match for match in ends if match is not None]
-    if len(found) == len(ends):
-        texts = [match[1] for match in found] + [found[-1][2]]
-    else:
-        texts = [ABSENT if finite(edge) is None else f"{edge:.6g}" for edge in shares.edges]
-    return [shorten(text, 22) for text in texts]
+def ticks_of(shares: Shares, edges: np.ndarray, room: float) -> list[tuple[float, str]]:
+    """Return what is written below a histogram of intervals, and where.
 
+    Parameters
+    ----------
+    shares : Shares
+    edges : ndarray of float, shape (n_cells + 1,)
+        From `arrange`.
+    room : float
+        Characters that fit side by side below it.
 
-def spread(edges: np.ndarray, most: int) -> list[int]:
-    """Return the places of at most `most` edges that lie well apart, both ends among them."""
-    wanted = np.linspace(0, 1, min(most, len(edges)))
-    places = sorted({int(np.abs(edges - x).argmin()) for x in wanted} | {0, len(edges) - 1})
-    kept = [0]
-    last = len(edges) - 1
-    for place in places[1:-1]:
-        apart = 0.8 / most
-        if edges[place] - edges[kept[-1]] >= apart and edges[last] - edges[place] >= apart:
-            kept.append(place)
-    return [*kept, last]
+    Returns
+    -------
+    list of (float, str)
+        Places in [0, 1], ascending: ends of intervals as their cells name them; the middle of a
+        cell that is one value.
+    """
+    found: dict[float, str] = {}
+    for place, cell in enumerate(shares.cells):
+        left, right = float(edges[place]), float(edges[place + 1])
+        ends = _INTERVAL.match(cell)
+        if ends:
+            found[left], found[right] = ends[1], ends[2]
+        elif not _OPEN.match(cell):
+            found[(left + right) / 2] = cell
+    ticks = sorted((x, shorten(text, 22)) for x, text in found.items())
+    if not ticks:
+        return []
+    for stride in range(1, len(ticks)):
+        chosen = ticks[::stride]
+        # Labels at the ends are moved inwards, so that they stay below the chart.
+        spans = [(min(max(x * room, len(t) / 2), room - len(t) / 2), len(t)) for x, t in chosen]
+        if all(b - a >= (n + m) / 2 + 3 for (a, n), (b, m) in pairwise(spans)):
+            return chosen
+    return ticks[:1]
 
 
 def largest(shares: Shares, most: int) -> tuple[list[tuple[str, float, float]], str]:

@@ -57,6 +57,7 @@ def to_html(evaluation: Evaluation) -> str:
             small_marginals=small,
             heat=charts.draw_heat(evaluation.pairs, "c-pairs"),
             pair_table=pages.pair_table(evaluation.pairs),
+            n_compared=sum(finite(column.tvd) is not None for column in evaluation.columns),
             worst_pairs=pages.worst_pairs(evaluation),
             formal=entries({k: v for k, v in privacy.items() if k not in ("statement", "ledger")}),
             ledger=pages.ledger(evaluation),

@@ -133,7 +133,8 @@ def _panel(score: Score, key: str) -> Panel:
             marks.append(Mark("ring", BASELINE, number(score.baseline)))
         level = own_chance(score) if score.group == "disclosure" else None
         if level is not None:
-            marks.append(Mark("dash", "chance", number(level)))
+            name = "chance" if level == score.best else "most by chance"
+            marks.append(Mark("dash", name, number(level)))
     notes = []
     if score.reference_text and finite(score.reference) is not None:
         notes.append(f"{label(reference_name(score))}: {sentence(score.reference_text)}")

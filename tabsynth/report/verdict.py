@@ -221,8 +221,7 @@ def headline(scores: Sequence[Score], group: Group) -> Score | None:
 
 def _says(score: Score) -> str:
     """Return what a score says, with its interval."""
-    default = "{title}, trained on synthetic rows: {value}"
-    template = PLAIN.get(score.name, default if score.group == "utility" else "{title}: {value}")
+    template = PLAIN.get(score.name, "{title}: {value}")
     text = template.format(value=number(score.value), title=score.title)
     interval = span(score.interval)
     return f"{text} ({interval})" if interval else text
@@ -277,7 +276,8 @@ def _disclosure(evaluation: Evaluation) -> Line:
         meaning = "The synthetic table gives away which rows the model was trained on."
     elif verdict == "no leak detected at this power":
         meaning = f"{number(unseen)} unseen real rows were used; a smaller leak would not be seen."
-    text = " ".join(part for part in (finding.reason, *figures, meaning) if part)
+    weak = dict.fromkeys(sentence(score.problem) for score in finding.scores)
+    text = " ".join(part for part in (finding.reason, *figures, meaning, *weak) if part)
     short = " ".join([f"{verdict}.", finding.reason or figures[0]])
     return Line("Disclosure", verdict.capitalize(), text, short, verdict == "leak detected")
 

@@ -315,6 +315,19 @@ def test_an_interrupt_while_training_writes_nothing(run, table, listed, monkeypa
     assert listed(table.parent) == {"patients.csv"}
 
 
+def test_an_interrupt_after_writing_does_not_say_that_nothing_was_written(
+    run, table, quick, monkeypatch
+):
+    def interrupted(*rest, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tabsynth.cli.deidentify.show_summary", interrupted)
+    result = run("deidentify", table, *FAST)
+    assert result.code == 130
+    assert "had been written" in result.err
+    assert "patients.synthetic.csv" in result.err
+
+
 def test_an_error_that_nobody_foresaw_tells_the_phase_and_no_cell(run, table, listed, monkeypatch):
     def broken(self, data, streams, monitor):
         from tabsynth.monitor import Progress

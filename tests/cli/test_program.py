@@ -1,6 +1,7 @@
 """The program as a whole: help, version, streams, lists, and what it takes to start it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import pytest
 
 from tabsynth import __version__
 from tabsynth.cli.main import main
+from tabsynth.cli.terminal import Terminal
 
 VERBS = [
     (),
@@ -169,3 +171,59 @@ def test_a_reader_that_has_seen_enough_is_no_error(run, table):
     assert done.returncode == 141
     assert done.stderr == b""
     assert done.stdout.startswith(b"patient_id")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/dev/full is of Linux")
+def test_a_full_standard_output_is_told(table):
+    code = "from tabsynth.cli.main import main; main()"
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code, "inspect", str(table), "-q", "--json"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"Error: Cannot write to the standard output: No space left")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_progress_is_shown_on_a_terminal(table):
+    import pty
+
+    kept, given = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color"}
+    environment.pop("NO_COLOR", None)
+    code = "from tabsynth.cli.main import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, "inspect", str(table)],
+        stdout=subprocess.PIPE,
+        stderr=given,
+        env=environment,
+    ) as process:
+        os.close(given)
+        parts = []
+        try:
+            while part := os.read(kept, 65536):
+                parts.append(part)
+        except OSError:  # how a terminal tells on Linux that its other end is closed
+            pass
+        assert process.stdout.read() == b""
+    os.close(kept)
+    shown = b"".join(parts)
+    assert b"Reading patients.csv" in shown
+    assert "━".encode() in shown
+    assert b"\x1b[" in shown
+
+
+@pytest.mark.parametrize("unwanted", [False, True])
+def test_colours_are_left_out_where_they_are_not_wanted(monkeypatch, capsys, unwanted):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    if unwanted:
+        monkeypatch.setenv("NO_COLOR", "1")
+    else:
+        monkeypatch.delenv("NO_COLOR", raising=False)
+    Terminal().insist("Error: nothing", style="red")
+    assert ("\x1b[31m" in capsys.readouterr().err) is not unwanted

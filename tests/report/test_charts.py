@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import replace
+from itertools import pairwise
 
 import matplotlib as mpl
 import pytest
@@ -18,7 +19,7 @@ from tabsynth.report.charts import (
     nice_top,
 )
 from tabsynth.report.drawing import Drawing
-from tabsynth.report.histograms import arrange, edge_labels, largest, shares_of
+from tabsynth.report.histograms import arrange, is_stretched, largest, shares_of, ticks_of
 
 
 def column_named(evaluation, name):
@@ -85,9 +86,46 @@ def test_intervals_and_other_cells_of_a_number_are_told_apart(evaluation):
     assert [cell for cell, *_ in shares.special] == ["missing"]
 
 
+def ticks(column, room=60):
+    shares = shares_of(column)
+    return ticks_of(shares, arrange(shares)[0], room)
+
+
 def test_the_ends_of_intervals_are_written_as_the_cells_write_them(evaluation):
-    assert edge_labels(shares_of(column_named(evaluation, "admitted")))[0] == "2024-01-01"
-    assert edge_labels(shares_of(column_named(evaluation, "total_cost")))[-1] == "91,000"
+    dates = ticks(column_named(evaluation, "admitted"))
+    assert dates[0] == (0.0, "2024-01-01")
+    assert [x for x, _ in dates] == sorted(x for x, _ in dates)
+    assert ticks(column_named(evaluation, "total_cost"), room=300)[-1] == (1.0, "91,000")
+
+
+def test_a_cell_of_one_value_is_named_in_its_middle(make_column):
+    column = make_column(
+        "x",
+        ("below 2", "2", "3", "4 and above"),
+        measure="continuous",
+        edges=(1.0, 2.0, 3.0, 4.0, 5.0),
+    )
+    assert ticks(column) == [(0.375, "2"), (0.625, "3")]
+
+
+def test_labels_below_a_histogram_do_not_run_into_each_other(make_column):
+    cells = [f"[2024-01-{i:02d} 00:00, 2024-01-{i + 1:02d} 00:00)" for i in range(1, 30)]
+    edges = tuple(float(i) for i in range(30))
+    for room in (20, 40, 58, 200):
+        labels = ticks(make_column("x", cells, measure="continuous", edges=edges), room=room)
+        assert labels
+        middles = [min(max(x * room, 8), room - 8) for x, _ in labels]
+        assert all(right - left >= 16 + 3 for left, right in pairwise(middles))
+
+
+def test_values_far_apart_are_drawn_side_by_side(make_column):
+    column = make_column(
+        "x", ("0", "1", "90"), measure="continuous", edges=(-0.5, 0.5, 45.5, 134.5)
+    )
+    places, real, _ = arrange(shares_of(column))
+    assert places.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    assert real.tolist() == pytest.approx([1 / 3] * 3)
+    assert not is_stretched(shares_of(column))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +142,12 @@ def test_the_ends_of_intervals_are_written_as_the_cells_write_them(evaluation):
 )
 def test_odd_edges_are_drawn_equally_wide(make_column, edges):
     column = make_column(
-        "x", ("low", "high"), measure="continuous", edges=edges, real=(0.5, 0.5), synthetic=(1, 0)
+        "x",
+        ("[a, b)", "[b, c)"),
+        measure="continuous",
+        edges=edges,
+        real=(0.5, 0.5),
+        synthetic=(1, 0),
     )
     places, real, _ = arrange(shares_of(column))
     assert places.tolist() == [0.0, 0.5, 1.0]
@@ -115,7 +158,11 @@ def test_odd_edges_are_drawn_equally_wide(make_column, edges):
 
 def test_intervals_of_moderately_different_width_are_drawn_as_densities(make_column):
     column = make_column(
-        "x", ("a", "b"), measure="continuous", edges=(0.0, 1.0, 4.0), real=(0.25, 0.75)
+        "x",
+        ("[0, 1)", "[1, 4)"),
+        measure="continuous",
+        edges=(0.0, 1.0, 4.0),
+        real=(0.25, 0.75),
     )
     places, real, _ = arrange(shares_of(column))
     assert places.tolist() == [0.0, 0.25, 1.0]

@@ -113,6 +113,13 @@ def test_a_leak_is_said_first_and_cannot_be_missed(evaluation):
     assert summary(leaking)[3].startswith("Disclosure: leak detected.")
 
 
+def test_what_weakens_an_attack_is_said_beside_the_finding(evaluation):
+    weak = with_score(evaluation, "membership_tpr", problem="only 300 rows were left")
+    line = in_short(weak)[2]
+    assert line.verdict == "No leak detected at this power"
+    assert line.text.endswith("Only 300 rows were left.")
+
+
 def test_the_headline_falls_to_the_next_score_that_has_a_value(evaluation):
     without = with_score(evaluation, "c2st", value=None, problem="no trees")
     assert "Pairs of columns differ" in in_short(without)[0].text
