@@ -23,6 +23,7 @@ from tabsynth.evaluation.profile import pairs, profiles
 from tabsynth.evaluation.result import Evaluation, Pairs, Score
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
+from tabsynth.schema.frame import check_frame
 from tabsynth.schema.schema import Schema
 
 logger = logging.getLogger("tabsynth")
@@ -112,12 +113,12 @@ def evaluate(
     if holdout is not None:
         frames["holdout"] = holdout
     _check_frames(frames)
+    targets = _targets(target, list(train.columns))
     if schema is None:
         from tabsynth.schema.infer import infer_schema
 
-        schema = infer_schema(train)
+        schema = infer_schema(train, target=targets[0] if targets else None)
     _check_names(frames, schema)
-    targets = _targets(target, schema)
     monitor(Progress("reading the tables to compare", 0, 0))
     tables = analyse({TABLES[name]: frame for name, frame in frames.items()}, schema)
     comparison = Comparison.of(
@@ -146,22 +147,22 @@ def evaluate(
 
 
 def _check_frames(frames: dict[str, pd.DataFrame]) -> None:
-    """Raise DataError for tables that are none, or have no rows or ambiguous columns."""
-    problems = []
+    """Raise DataError or SchemaError for tables that cannot be used at all, and say which."""
     for name, frame in frames.items():
-        if not isinstance(frame, pd.DataFrame):
-            raise DataError(
-                f"The {TABLES[name]} must be a pandas DataFrame. Got {type(frame).__name__}."
-            )
-        twice = frame.columns[frame.columns.duplicated()].unique()
-        if len(twice):
-            named = ", ".join(repr(column) for column in twice)
-            problems.append(f"The {TABLES[name]} has columns of the same name: {named}.")
-        if not len(frame) and name != "synthetic":
-            remedy = " Leave it out if there is none." if name == "holdout" else ""
-            problems.append(f"The {TABLES[name]} has no rows.{remedy}")
-    if problems:
-        raise DataError("\n".join(problems))
+        if isinstance(frame, pd.DataFrame) and not len(frame):
+            if name == "synthetic" and frame.columns.is_unique:
+                continue
+            if name != "synthetic":
+                remedy = " Leave it out if there is none." if name == "holdout" else ""
+                raise DataError(f"The {TABLES[name]} has no rows.{remedy}")
+        try:
+            check_frame(frame)
+        except SchemaError as error:
+            raise SchemaError(
+                [f"{TABLES[name].capitalize()}: {x}" for x in error.problems]
+            ) from None
+        except DataError as error:
+            raise DataError(f"{TABLES[name].capitalize()}: {error}") from None
 
 
 def _check_names(frames: dict[str, pd.DataFrame], schema: Schema) -> None:
@@ -187,11 +188,11 @@ def _check_names(frames: dict[str, pd.DataFrame], schema: Schema) -> None:
         raise SchemaError(problems)
 
 
-def _targets(target: str | Sequence[str] | None, schema: Schema) -> tuple[str, ...]:
+def _targets(target: str | Sequence[str] | None, names: list[str]) -> tuple[str, ...]:
     targets = () if target is None else (target,) if isinstance(target, str) else tuple(target)
     for name in targets:
-        if name not in schema:
-            near = get_close_matches(str(name), schema.names, n=1)
+        if name not in names:
+            near = get_close_matches(str(name), names, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
             raise ConfigError(f"The target {name!r} is no column of the table.{hint}")
     return tuple(dict.fromkeys(targets))
