@@ -1,6 +1,6 @@
-"""The public contracts of plug-ins: what a column type and a model must hold to work here.
+"""The public contracts of plug-ins: what column types, models and measures must hold to work here.
 
-Authors of column types and models call these in their tests, as ours do; each raises
+Authors of plug-ins call these in their tests, as ours do; each raises
 AssertionError with a sentence that names what broke.
 """
 
@@ -15,11 +15,16 @@ import pandas as pd
 
 from tabsynth.columns import ColumnType, Profile
 from tabsynth.encoding import Block, Coding, EncodedTable, Layout
+from tabsynth.evaluation.base import Measure
+from tabsynth.evaluation.comparison import Comparison
+from tabsynth.evaluation.frame import analyse
+from tabsynth.evaluation.result import Score
 from tabsynth.models import Model
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Column
 from tabsynth.schema.dtype import describe
+from tabsynth.schema.infer import infer_schema
 
 CODINGS = (
     Coding("bins"),
@@ -192,6 +197,65 @@ def check_model(
         assert isinstance(tensor, np.ndarray), f"tensor {name} is no NumPy array"
     again = kind.from_state(hyper, table.layout, type(state)(values, dict(state.tensors)))
     assert _equal(made, again.sample(57, Streams(5))), "a saved model makes other rows"
+
+
+def check_measure(kind: type[Measure], n_rows: int = 400) -> None:
+    """Check that a measure keeps its contract on fresh rows, on copies and on shuffled columns.
+
+    Parameters
+    ----------
+    kind : type of Measure
+    n_rows : int
+        Rows of each table.
+
+    Raises
+    ------
+    AssertionError
+        If anything of the contract is broken.
+    """
+    train, fresh, unseen = (_people(n_rows, seed) for seed in range(3))
+    rng = np.random.Generator(np.random.PCG64(3))
+    shuffled = train.apply(lambda column: rng.permutation(column.to_numpy()))
+    schema = infer_schema(train)
+    for synthetic in (fresh, train, shuffled.astype(train.dtypes)):
+        tables = analyse({"train": train, "synthetic": synthetic, "holdout": unseen}, schema)
+        comparison = Comparison.of(tables, targets=("sick",), streams=Streams(5))
+        for measure in kind.plan(comparison):
+            scores = measure.measure(comparison)
+            assert [s.name for s in scores] == [f.name for f in measure.figures], (
+                "a measure returns one score for each of its figures, in their order"
+            )
+            again = measure.measure(comparison)
+            for score, same in zip(scores, again, strict=True):
+                _check_score(score)
+                assert score.value == same.value, f"{score.name} is not reproducible"
+
+
+def _check_score(score: Score) -> None:
+    json.dumps(score.to_dict(), allow_nan=False)
+    assert score.title, f"{score.name} has no title"
+    assert score.explanation.endswith("."), f"{score.name} is not explained in a sentence"
+    assert score.value is not None or score.problem, f"{score.name} has neither value nor reason"
+    if score.value is not None and score.interval is not None:
+        low, high = score.interval.low, score.interval.high
+        assert low <= score.value <= high, f"{score.name} lies outside its own interval"
+
+
+def _people(n_rows: int, seed: int) -> pd.DataFrame:
+    """Return a small table of mixed types with something to predict."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    age = rng.integers(20, 90, n_rows)
+    pressure = np.round(100 + 0.5 * age + rng.normal(0, 10, n_rows), 1)
+    return pd.DataFrame(
+        {
+            "age": age,
+            "pressure": np.where(rng.random(n_rows) < 0.1, np.nan, pressure),
+            "ward": rng.choice(["north", "south", "west"], n_rows, p=[0.6, 0.3, 0.1]),
+            "seen": pd.to_datetime("2024-01-01")
+            + pd.to_timedelta(rng.integers(0, 366, n_rows), "D"),
+            "sick": np.where(age + rng.normal(0, 15, n_rows) > 55, "yes", "no"),
+        }
+    )
 
 
 def _equal(first: EncodedTable, second: EncodedTable) -> bool:

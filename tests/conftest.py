@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sklearn.datasets
+import sklearn.ensemble  # noqa: F401
 from hypothesis import settings
 
 from tabsynth.random import Streams

@@ -36,8 +36,8 @@ CONDUCT = """\
 - **Formats.** `.csv`, `.tsv`, `.txt` and `.jsonl`, `.ndjson` (each also with `.gz`), `.parquet` and `.pq`. `-` is standard
   input, which needs `--input-format`. Every cell of a CSV file is read as text first, so that `007` stays `007`; delimiter
   and byte-order mark are found out, and a CSV file is written back in the dialect it was read in.
-- **Cells.** No message shows a cell of a table. The one exception is `-v` on an unexpected error: the traceback may, and the
-  message says so.
+- **Cells.** No message shows a cell of a table, apart from texts that mean missing and letters that all keys share
+  (`shaped like PAT-999999`). With `-v` the traceback of an unexpected error may show cells, and the message says so.
 - **Network.** No verb uses it, except `tabsynth datasets write --fetch`.
 - **`--json`.** One document on standard output with `schema_version` and `command`; keys stay as they are within a
   `schema_version`.

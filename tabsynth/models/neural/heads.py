@@ -1,16 +1,64 @@
-"""Heads: from rows of numbers to codes and offsets, all blocks of a table at once."""
+"""Heads: from hidden units to codes, all blocks of a table at once."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+from torch import nn
 from torch.autograd.function import once_differentiable
 
+from tabsynth.models.neural.linear import Linear
 from tabsynth.models.neural.spans import Spans
 
 NEVER = -1e4
 """The logit of a code that is never drawn."""
+
+RANK = 32
+"""Number of hidden units in front of the blocks that have very many codes."""
+
+
+class CodeHead(nn.Module):
+    """The linear layer from hidden units to the logits of all codes.
+
+    Blocks of more than `WIDE` codes are reached through `RANK` units, so that thousands of
+    categories cost little more than hundreds.
+
+    Parameters
+    ----------
+    spans : Spans
+    n_in : int
+        Number of hidden units.
+    generator : torch.Generator
+    gain : float
+        See `Linear`.
+    """
+
+    def __init__(
+        self, spans: Spans, n_in: int, generator: torch.Generator, gain: float = 0.1
+    ) -> None:
+        super().__init__()
+        width = spans.narrow_width
+        self.narrow = Linear(n_in, width, generator, gain, bias=False)
+        self.wide: nn.Sequential | None = None
+        if spans.width > width:
+            self.wide = nn.Sequential(
+                Linear(n_in, RANK, generator),
+                Linear(RANK, spans.width - width, generator, gain, bias=False),
+            )
+        self.bias = nn.Parameter(torch.full((spans.width,), NEVER))
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return the logits, (n_rows, spans.width), of hidden units (n_rows, n_in)."""
+        logits: torch.Tensor = self.narrow(hidden)
+        if self.wide is not None:
+            logits = torch.cat([logits, self.wide(hidden)], dim=1)
+        return logits + self.bias
+
+    @torch.no_grad()
+    def start_at(self, shares: torch.Tensor) -> None:
+        """Set the biases so that codes come with `shares`, (spans.width,), and others never."""
+        self.bias.copy_(torch.where(shares > 0, shares.clamp_min(1e-30).log(), NEVER))
 
 
 def softmax(logits: torch.Tensor, spans: Spans) -> torch.Tensor:
@@ -35,9 +83,7 @@ class _CrossEntropy(torch.autograd.Function):
     """Softmax and cross-entropy in one, which keeps a single array for the way back."""
 
     @staticmethod
-    def forward(
-        ctx: Any, logits: torch.Tensor, index: torch.Tensor, spans: Spans
-    ) -> torch.Tensor:
+    def forward(ctx: Any, logits: torch.Tensor, index: torch.Tensor, spans: Spans) -> torch.Tensor:
         shares = softmax(logits, spans)
         ctx.save_for_backward(shares, index)
         ctx.spans = spans
@@ -47,12 +93,7 @@ class _CrossEntropy(torch.autograd.Function):
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, weight: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         shares, index = ctx.saved_tensors
-        column, parts = 0, []
-        for view in ctx.spans.views(shares):
-            count = view.shape[1]
-            parts.append((view * weight[:, column : column + count, None]).flatten(1))
-            column += count
-        gradient = torch.cat(parts, dim=1)
+        gradient = ctx.spans.expand(weight).mul_(shares)
         return gradient.scatter_add_(1, index, -weight), None, None
 
 
@@ -83,15 +124,14 @@ def draw(logits: torch.Tensor, spans: Spans, generator: torch.Generator) -> torc
     tensor of int64, shape (n_rows, n_blocks)
         Positions. A child of a code that is not refined gets its code 0.
     """
-    uniform = torch.rand(
-        (len(logits), spans.n_blocks), generator=generator, device=logits.device
-    )
+    shape = (len(logits), spans.n_blocks)
+    level = torch.rand(shape, generator=generator, device=logits.device)
     column, parts = 0, []
     for view in spans.views(logits):
         count = view.shape[1]
         edges = torch.softmax(view, -1).cumsum(-1)
-        level = uniform[:, column : column + count, None] * edges[..., -1:]
-        parts.append((edges <= level).sum(-1))
+        reached = level[:, column : column + count, None] * edges[..., -1:]
+        parts.append((edges <= reached).sum(-1))
         column += count
     codes = torch.minimum(torch.cat(parts, dim=1), spans.sizes - 1)
     index = codes + spans.starts

@@ -7,7 +7,8 @@ import math
 import torch
 from torch import nn
 
-from tabsynth.models.neural.linear import uniform
+from tabsynth.models.neural.heads import RANK
+from tabsynth.models.neural.linear import Linear, uniform
 from tabsynth.models.neural.spans import Spans
 
 
@@ -15,7 +16,8 @@ class RowInputs(nn.Module):
     """The linear layer of a row's one-hot codes and of its offsets, as a sum of embeddings.
 
     Every code has an embedding, and every code that carries an offset a second one, which is
-    multiplied by the offset: the same offset means something else in another code.
+    multiplied by the offset: the same offset means something else in another code. Codes of blocks
+    with more than `WIDE` of them have short embeddings, which a further layer widens.
 
     Parameters
     ----------
@@ -30,11 +32,18 @@ class RowInputs(nn.Module):
         self.spans = spans
         # One code of each block is set, so a sum has as many terms as there are blocks.
         bound = math.sqrt(3 / max(spans.n_blocks + len(spans.offset_columns), 1))
-        self.weight = uniform((spans.width + spans.n_continuous + 1, n_out), bound, generator)
+        # Narrow codes, then slots of offsets, then one that stands for no offset.
+        rows = spans.narrow_width + spans.n_slots + 1
+        self.narrow = uniform((rows, n_out), bound, generator)
+        self.wide: nn.Parameter | None = None
+        self.widen: Linear | None = None
+        if spans.width > spans.narrow_width:
+            self.wide = uniform((spans.width - spans.narrow_width, RANK), bound, generator)
+            self.widen = Linear(RANK, n_out, generator, bias=False)
         self.bias = nn.Parameter(torch.zeros(n_out))
 
     def forward(self, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-        """Return the outputs for rows.
+        """Return the outputs for rows, float of shape (n_rows, n_out).
 
         Parameters
         ----------
@@ -43,24 +52,33 @@ class RowInputs(nn.Module):
         offsets : tensor of float, shape (n_rows, n_offset_blocks)
         """
         spans = self.spans
-        weights = None
-        if spans.n_continuous:
-            moved = self.spans.offset_codes(index) + spans.width
-            weights = torch.cat([torch.ones_like(index, dtype=offsets.dtype), offsets], dim=1)
-            index = torch.cat([index, moved.to(index.dtype)], dim=1)
-        total = nn.functional.embedding_bag(
-            index, self.weight, mode="sum", per_sample_weights=weights
-        )
-        return total + self.bias
+        total = self.bias
+        narrow, weights = index[:, : spans.n_narrow], None
+        if spans.n_slots:
+            slots = (spans.slots(index) + spans.narrow_width).to(index.dtype)
+            weights = torch.cat([torch.ones_like(narrow, dtype=offsets.dtype), offsets], dim=1)
+            narrow = torch.cat([narrow, slots], dim=1)
+        if narrow.shape[1]:
+            total = total + nn.functional.embedding_bag(
+                narrow, self.narrow, mode="sum", per_sample_weights=weights
+            )
+        if self.wide is not None and self.widen is not None:
+            wide = index[:, spans.n_narrow :] - spans.narrow_width
+            total = total + self.widen(nn.functional.embedding_bag(wide, self.wide, mode="sum"))
+        return total
 
     def soft(self, shares: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-        """Return the outputs for rows whose codes are shares between the codes of a block.
+        """Return the outputs for rows whose codes are shared between the codes of a block.
 
         Parameters
         ----------
         shares : tensor of float, shape (n_rows, spans.width)
-        offsets : tensor of float, shape (n_rows, spans.n_continuous)
-            For every continuous code, its share times its offset.
+        offsets : tensor of float, shape (n_rows, spans.n_slots)
+            The offset in every slot times the share of its code.
         """
-        rows = torch.cat([shares, offsets], dim=1)
-        return torch.addmm(self.bias, rows, self.weight[:-1])
+        width = self.spans.narrow_width
+        narrow = torch.cat([shares[:, :width], offsets], dim=1)
+        total = torch.addmm(self.bias, narrow, self.narrow[:-1])
+        if self.wide is not None and self.widen is not None:
+            total = total + self.widen(shares[:, width:] @ self.wide)
+        return total

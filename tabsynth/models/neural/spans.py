@@ -9,6 +9,9 @@ import torch
 
 from tabsynth.encoding.layout import Layout
 
+WIDE = 512
+"""Blocks of more codes than this are reached through few numbers instead of a full layer."""
+
 
 @dataclass(frozen=True)
 class Bucket:
@@ -56,10 +59,14 @@ class Spans:
         Position of each code, codes in the order of the layout.
     starts, sizes : tensor of int64, shape (n_blocks,)
         First position and number of codes of each column of an index.
-    n_continuous : int
-        Number of codes that carry an offset.
-    continuous : tensor of int64, shape (width,)
-        Which of those codes a position is; `n_continuous` where it is none.
+    narrow_width, n_narrow : int
+        Where the blocks of more than `WIDE` codes begin in a row, and how many blocks there are
+        before them.
+    n_slots : int
+        Number of codes that may carry an offset. A child's offset goes with its own code where its
+        parent's code is refined, and with the parent's code where it is not.
+    slot_positions : tensor of int64, shape (n_slots,)
+        Position of the code of each slot.
     offset_columns : tensor of int64, shape (n_offset_blocks,)
         Column of an index that each column of offsets goes with.
 
@@ -105,13 +112,12 @@ class Spans:
         self.starts = self._tensor(starts[self.order])
         self.sizes = self._tensor(sizes[self.order])
 
-        continuous = np.flatnonzero(layout.continuous)
-        self.n_continuous = len(continuous)
-        which = np.full(filled, self.n_continuous, dtype=np.int64)
-        which[self.positions[continuous]] = np.arange(len(continuous))
-        self.continuous = self._tensor(which)
+        narrow = [bucket for bucket in buckets if bucket.width <= WIDE]
+        self.narrow_width = narrow[-1].stop if narrow else 0
+        self.n_narrow = sum(bucket.count for bucket in narrow)
         self.offset_columns = self._tensor(self.column[layout.offset_blocks])
         self._find_parents()
+        self._find_slots()
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
@@ -137,6 +143,28 @@ class Spans:
             columns = self._tensor(self.column[children]), self._tensor(self.column[parents])
             self.levels.append(columns)
 
+    def _find_slots(self) -> None:
+        """Number the codes that may carry an offset."""
+        slots = [self.positions[self.layout.continuous]]
+        refined = self.refined.cpu().numpy()
+        parents = np.zeros(len(self.layout.offset_blocks), dtype=np.int64)
+        for number, index in enumerate(self.layout.offset_blocks):
+            block = self.layout[int(index)]
+            parents[number] = self.column[index]
+            if block.parent is not None:
+                parents[number] = self.column[block.parent]
+                begin = self._starts[block.parent]
+                codes = begin + np.arange(self.layout[block.parent].size)
+                if block.continuous[0]:
+                    slots.append(codes[~refined[codes]])
+        positions = np.concatenate(slots)
+        self.n_slots = len(positions)
+        self.slot_positions = self._tensor(positions.astype(np.int64))
+        which = np.full(self.width, self.n_slots, dtype=np.int64)
+        which[positions] = np.arange(self.n_slots)
+        self._slots = self._tensor(which)
+        self._offset_parents = self._tensor(parents)
+
     @property
     def n_blocks(self) -> int:
         """Number of blocks."""
@@ -159,18 +187,19 @@ class Spans:
             flags[:, children] = flags[:, parents] & self.refined[index[:, parents].long()]
         return flags
 
-    def offset_codes(self, index: torch.Tensor) -> torch.Tensor:
-        """Return which continuous code each offset goes with; `n_continuous` where none does.
+    def slots(self, index: torch.Tensor) -> torch.Tensor:
+        """Return the slot of each offset; `n_slots` where the code carries none.
 
         Returns
         -------
         tensor of int64, shape (n_rows, n_offset_blocks)
         """
-        codes = self.continuous[index[:, self.offset_columns].long()]
+        columns = self.offset_columns
+        slots = self._slots[index[:, columns].long()]
         if self.levels:
-            meant = self.meant(index)[:, self.offset_columns]
-            codes = torch.where(meant, codes, self.n_continuous)
-        return codes
+            above = self._slots[index[:, self._offset_parents].long()]
+            slots = torch.where(self.meant(index)[:, columns], slots, above)
+        return slots
 
     def views(self, rows: torch.Tensor) -> list[torch.Tensor]:
         """Return one view of shape (n_rows, bucket.count, bucket.width) for each bucket."""
@@ -181,8 +210,15 @@ class Spans:
             for part, bucket in zip(parts, self.buckets, strict=True)
         ]
 
-    def spread(self, values: np.ndarray, padding: float) -> torch.Tensor:
-        """Return `values` of the codes (in the layout's order, last axis) at their positions."""
-        rows = np.full((*values.shape[:-1], self.width), padding, dtype=np.float32)
-        rows[..., self.positions] = values
-        return self._tensor(rows)
+    def expand(self, values: torch.Tensor) -> torch.Tensor:
+        """Return one value a block, (n_rows, n_blocks), at all positions of the block."""
+        parts, column = [], 0
+        for bucket in self.buckets:
+            part = values[:, column : column + bucket.count, None]
+            parts.append(part.expand(-1, -1, bucket.width).flatten(1))
+            column += bucket.count
+        return torch.cat(parts, dim=1)
+
+    def totals(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the sum over each block, (n_rows, n_blocks), of one value a position."""
+        return torch.cat([view.sum(-1) for view in self.views(rows)], dim=1)

@@ -1,0 +1,77 @@
+"""Shares of codes: read from rows, and met by a network's biases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from tabsynth.models.neural.heads import CodeHead, softmax
+from tabsynth.models.neural.spans import Spans
+
+
+def read_shares(index: torch.Tensor, spans: Spans) -> torch.Tensor:
+    """Return the share of every code among the rows where its block means something.
+
+    Returns
+    -------
+    tensor of float, shape (spans.width,)
+        0 in the padding; blocks sum to 1, or to 0 where no row means anything.
+    """
+    counts = torch.bincount(
+        index.reshape(-1).long(),
+        weights=spans.meant(index).reshape(-1).double(),
+        minlength=spans.width,
+    )
+    return _normalise(counts.float(), spans)
+
+
+def _normalise(counts: torch.Tensor, spans: Spans) -> torch.Tensor:
+    totals = spans.expand(spans.totals(counts[None]))[0]
+    return counts / totals.clamp_min(1e-30)
+
+
+def _expected(logits: torch.Tensor, spans: Spans) -> torch.Tensor:
+    """Return how many rows get each code, by expectation, counting only what means something."""
+    shares = softmax(logits, spans)
+    if spans.levels:
+        refined = spans.totals(shares * spans.refined)
+        meant = torch.ones_like(refined)
+        for children, parents in spans.levels:
+            meant[:, children] = meant[:, parents] * refined[:, parents]
+        shares = shares * spans.expand(meant)
+    return shares.sum(0)
+
+
+@torch.no_grad()
+def calibrate(
+    head: CodeHead,
+    hidden: Callable[[], list[torch.Tensor]],
+    shares: torch.Tensor,
+    spans: Spans,
+    rounds: int = 6,
+) -> None:
+    """Move the biases of a head until its codes come with the shares that they have in the data.
+
+    This is iterative proportional fitting of the one-way margins: a small correction for what
+    training left, which does not touch how codes depend on the hidden units.
+
+    Parameters
+    ----------
+    head : CodeHead
+        Changed in place.
+    hidden : callable
+        Returns chunks of hidden units that stand for rows to be drawn.
+    shares : tensor of float, shape (spans.width,)
+        See `read_shares`.
+    spans : Spans
+    rounds : int
+        Number of corrections.
+    """
+    chunks = hidden()
+    wanted = shares.clamp_min(1e-30).log()
+    for _ in range(rounds):
+        counts = torch.stack([_expected(head(chunk), spans) for chunk in chunks]).sum(0)
+        found = _normalise(counts, spans).clamp_min(1e-9).log()
+        step = (wanted - found).clamp(-1.0, 1.0)
+        head.bias.add_(torch.where(shares > 0, step, 0.0))
