@@ -320,7 +320,7 @@ def versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for name in ("pytabsynth", "numpy", "pandas", "torch", "scikit-learn", "pyarrow"):
         try:
-            found[name] = version(name)
+            found["tabsynth" if name == "pytabsynth" else name] = version(name)
         except PackageNotFoundError:
             continue
     return found

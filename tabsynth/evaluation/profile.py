@@ -20,6 +20,12 @@ MOST_CATEGORIES = 28
 MOST_NUMBERS = 25
 """A number with at most so many distinct real values has a cell for each."""
 STEPS = 20
+SECONDS = (
+    *(1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800),
+    *(3600 * hours for hours in (1, 2, 3, 6, 12)),
+    *(86_400 * days for days in (1, 2, 7, 14, 30, 90, 180, 365, 730, 1825, 3650, 7300, 36_500)),
+)
+"""Widths of intervals of time that people think in."""
 MOST_COLUMNS = 60
 """Columns of which pairs are drawn; of more, the worst."""
 
@@ -125,7 +131,7 @@ def _intervals(
         return np.append(place, len(seen)), _written(seen, feature, kind), edges.tolist()
     cumulated = np.cumsum(real[:-1]) / real[:-1].sum()
     low, high = (float(numbers[np.searchsorted(cumulated, share)]) for share in (0.005, 0.995))
-    edges = _edges(low, high, feature)
+    edges = _edges(low, high, feature, kind)
     inside = _written(edges, feature, kind)
     if feature.levels.dtype.kind in "iu" and edges[1] - edges[0] == 1 and kind.name == "number":
         names = inside[:-1]
@@ -144,19 +150,29 @@ def _intervals(
     return np.append(place, len(names)), names, bounds
 
 
-def _edges(low: float, high: float, feature: Feature) -> np.ndarray:
+def _edges(low: float, high: float, feature: Feature, kind: ColumnType) -> np.ndarray:
     """Return ascending edges of equal width around [low, high], on round numbers."""
     raw = (high - low) / STEPS or max(abs(low), 1.0) / STEPS
     power = 10.0 ** math.floor(math.log10(raw))
     step = power * min(factor for factor in (1.0, 2.0, 5.0, 10.0) if factor * power >= raw * 0.999)
     if feature.levels.dtype.kind in "iu":
         step = max(1.0, step)
+        if kind.name != "number":
+            step = next((wide for wide in _spans(kind) if wide >= raw * 0.999), step)
     first = math.floor(low / step)
     count = math.floor(high / step) - first + 1
     # Multiplied, not summed, and rounded to what the step can show: 0.3, not 0.30000000000000004.
     digits = max(0, 1 - math.floor(math.log10(step)))
     edges = np.round((first + np.arange(count + 1)) * step, digits)
     return edges if (np.diff(edges) > 0).all() else np.linspace(low, high, STEPS + 1)
+
+
+def _spans(kind: ColumnType) -> list[float]:
+    """Return widths of intervals of time in the ticks of a column (microseconds of texts)."""
+    ticks = {"[s": 1.0, "[ms": 1e3, "[us": 1e6, "[ns": 1e9}
+    stored = str(kind.column.dtype)
+    unit = next((size for name, size in ticks.items() if name in stored), 1e6)
+    return [seconds * unit for seconds in SECONDS]
 
 
 def _written(numbers: np.ndarray, feature: Feature, kind: ColumnType) -> list[str]:

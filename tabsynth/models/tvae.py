@@ -1,159 +1,367 @@
-"""proto"""
+"""TVAE: a variational autoencoder for tables whose codes are drawn, never taken by argmax."""
+
 from __future__ import annotations
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
-import numpy as np, torch, time
+
+import numpy as np
+import torch
 from torch import nn
+
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
+from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
-from tabsynth.models.neural.device import choose_device
-from tabsynth.models.neural.heads import NEVER, cross_entropy, draw, softmax
+from tabsynth.models.neural.device import (
+    DEVICES,
+    choose_device,
+    read_weights,
+    to_numpy,
+    write_weights,
+)
+from tabsynth.models.neural.heads import CodeHead, cross_entropy, draw
 from tabsynth.models.neural.inputs import RowInputs
 from tabsynth.models.neural.linear import Linear
+from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.offsets import OffsetHead
 from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import batches, cosine_rate, run_steps
-from tabsynth.monitor import ignore
+from tabsynth.models.neural.training import batches, cosine_rate, plan, run_steps
+from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.monitor import Monitor, ignore
+from tabsynth.privacy.training import TrainingData
+from tabsynth.random import Streams
+
+CODINGS = {
+    "bins": Coding("bins", size=32, sub_bins=16),
+    "modes": Coding("modes", size=10),
+}
+POSTERIOR_ROWS = 10_000
+"""Rows whose posteriors the distribution of the latent is fitted to."""
+
 
 @dataclass(frozen=True)
 class TVAEParameters(HyperParameters):
-    coding: str = "bins"
-    latent: int = 64
-    hidden: int = 256
-    beta: float = 1.0
-    rate: float = 2e-3
-    batch: int = 500
-    epochs: int = 100
-    components: int = 20
-    ema: float = 0.998
-    decay: float = 1e-2
-    warm: int = 300
-    calibrate: int = 5
-    act: str = "relu"
-    dropout: float = 0.0
-    res: bool = False
-    shift: bool = True
-    enc: int = 0
+    """Hyper-parameters of `TVAE`.
 
-class Body(nn.Module):
-    def __init__(self, p, g):
+    Attributes
+    ----------
+    coding : {"bins", "modes"}
+        How numbers are coded: quantile bins with sub-bins, or mode-specific normalisation.
+    latent : int
+        Dimensions of the latent.
+    hidden : int
+        Units of each of the two hidden layers of encoder and decoder.
+    beta : float
+        Weight of the divergence from the prior. Below 1 rows are told apart better, and the latent
+        strays from the prior, which `components` mends.
+    components : int
+        Gaussians of the mixture that is fitted to the latents of the training rows and drawn from;
+        0 draws from the prior.
+    learning_rate : float
+        Of AdamW, at its highest; it falls along half a cosine.
+    weight_decay : float
+        Of AdamW.
+    average : float
+        Decay of the moving average of the weights, which is what is kept.
+    epochs : int or None
+        Passes over the table; None chooses from its size.
+    batch_size : int or None
+        Rows of a step; None chooses from the size of the table.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to train and sample. Runs repeat byte for byte on the processor only.
+    """
+
+    coding: str = "bins"
+    latent: int = 32
+    hidden: int = 256
+    beta: float = 0.5
+    components: int = 20
+    learning_rate: float = 6e-3
+    weight_decay: float = 1e-2
+    average: float = 0.998
+    epochs: int | None = None
+    batch_size: int | None = None
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        check_choice("coding", self.coding, tuple(CODINGS))
+        check_choice("device", self.device, DEVICES)
+        check_integer("latent", self.latent, 1)
+        check_integer("hidden", self.hidden, 1)
+        check_integer("components", self.components, 0)
+        check_integer("epochs", self.epochs, 1, optional=True)
+        check_integer("batch_size", self.batch_size, 1, optional=True)
+        check_real("beta", self.beta, 0.0)
+        check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
+        check_real("weight_decay", self.weight_decay, 0.0, 1.0)
+        check_real("average", self.average, 0.0, 1.0 - 1e-6)
+
+
+class Encoder(nn.Module):
+    """From rows to the means and log-variances of their latents."""
+
+    def __init__(self, spans: Spans, sizes: TVAEParameters, generator: torch.Generator) -> None:
         super().__init__()
-        H=p.hidden
-        self.a = Linear(p.latent, H, g, 2**.5); self.b = Linear(H, H, g, 2**.5)
-        self.p = p; self.g = None
-    def forward(self, z):
-        f = {"relu": torch.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "leaky": nn.functional.leaky_relu}[self.p.act]
-        h = f(self.a(z))
-        h2 = f(self.b(h))
-        if self.p.res: h2 = h2 + h
-        if self.training and self.p.dropout:
-            h2 = h2 * (torch.rand(h2.shape, generator=self.g) > self.p.dropout) / (1-self.p.dropout)
-        return h2
+        self.rows = RowInputs(spans, sizes.hidden, generator)
+        self.inner = Linear(sizes.hidden, sizes.hidden, generator, gain=2**0.5)
+        self.outer = Linear(sizes.hidden, 2 * sizes.latent, generator, gain=0.1)
+
+    def forward(
+        self, index: torch.Tensor, offsets: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return means and log-variances, each of shape (n_rows, latent)."""
+        hidden = torch.relu(self.inner(torch.relu(self.rows(index, offsets))))
+        mean, log_variance = self.outer(hidden).chunk(2, dim=1)
+        return mean, log_variance.clamp(-8.0, 4.0)
+
+
+class Decoder(nn.Module):
+    """From latents to distributions of codes and offsets."""
+
+    def __init__(self, spans: Spans, sizes: TVAEParameters, generator: torch.Generator) -> None:
+        super().__init__()
+        self.spans = spans
+        self.body = nn.Sequential(
+            Linear(sizes.latent, sizes.hidden, generator, gain=2**0.5),
+            nn.ReLU(),
+            Linear(sizes.hidden, sizes.hidden, generator, gain=2**0.5),
+            nn.ReLU(),
+        )
+        self.codes = CodeHead(spans, sizes.hidden, generator)
+        self.offsets = OffsetHead(spans, sizes.hidden, generator) if spans.n_slots else None
+
+    def loss(
+        self, latent: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the mean negative log-likelihood of rows given their latents, in nats."""
+        hidden = self.body(latent)
+        wide = index.long()
+        each = cross_entropy(self.codes(hidden), wide, self.spans)
+        if self.spans.levels:
+            each = each * self.spans.meant(wide)
+        total = each.sum()
+        if self.offsets is not None:
+            total = total + self.offsets.loss(hidden, self.spans.slots(wide), offsets).sum()
+        return total / len(index)
+
+    def draw(
+        self, latent: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
+        hidden = self.body(latent)
+        index = draw(self.codes(hidden), self.spans, generator)
+        if self.offsets is None:
+            return index, hidden.new_zeros((len(index), 0))
+        return index, self.offsets.draw(hidden, self.spans.slots(index), generator)
+
 
 @models.register("tvae")
 class TVAE(Model):
-    name="tvae"; description="x"; parameters_type = TVAEParameters
+    """Variational autoencoder of rows.
+
+    Rows enter as sums of embeddings. The decoder gives a softmax for the codes of every block and a
+    squashed logistic for every offset, and rows are *drawn* from them, so that rare categories stay
+    as frequent as they are. Three things mend the marginals: the heads begin at the shares of
+    the codes, the latent is drawn from a mixture fitted to where the training rows lie, and
+    a last step moves the biases until the shares of all codes are met.
+
+    Attributes
+    ----------
+    loss_history_ : list of dict
+        Mean losses between reports: "step", "loss", "reconstruction", "divergence"; in nats a row.
+
+    Notes
+    -----
+    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; what is kept is the
+    decoder and the mixture of latents, not the encoder.
+
+    References
+    ----------
+    Xu et al., "Modeling Tabular Data using Conditional GAN", 2019, arXiv:1907.00503.
+    Kingma and Welling, "Auto-Encoding Variational Bayes", 2014, arXiv:1312.6114.
+    """
+
+    name = "tvae"
+    description = "Variational autoencoder: quick to train, keeps most of the dependence."
+    parameters_type = TVAEParameters
+    parameters: TVAEParameters
+
+    _layout: Layout
+    _decoder: Decoder
+    _mixture: Mixture | None
+    _active: torch.Tensor
+
     @property
-    def coding(self): return Coding(self.parameters.coding, 32, 16)
-    def fit(self, data, streams, monitor=ignore):
-        t0=time.time()
-        p = self.parameters; table = data.table(); dev = choose_device("cpu")
-        self.layout = data.layout; S = self.spans = Spans(data.layout, dev)
-        g = streams.torch("init"); self.noise = n = streams.torch("noise")
-        index = S.index(table.codes); offsets = torch.from_numpy(table.offsets)
-        N = len(index); H = p.hidden
-        f = {"relu": torch.relu, "gelu": nn.functional.gelu, "silu": nn.functional.silu, "leaky": nn.functional.leaky_relu}[p.act]
-        E = p.enc or H
-        self.inp = RowInputs(S, E, g); self.e1 = Linear(E, E, g, 2**.5); self.e2 = Linear(E, 2*p.latent, g, .1)
-        self.body = Body(p, g); self.body.g = streams.torch("dropout"); self.head = Linear(H, S.width, g, .1)
-        meant = S.meant(index)
-        count = torch.zeros(S.width).index_add_(0, index.long().reshape(-1), meant.float().reshape(-1))
-        tot = torch.zeros(S.width)
-        for b, nn_ in zip(S.buckets, S.views(count[None])): tot[b.start:b.stop] = nn_.sum(-1, keepdim=True).expand_as(nn_).reshape(-1)
-        self.real = count / tot.clamp_min(1); self.seen = count > 0
-        with torch.no_grad(): self.head.bias.copy_(torch.where(self.seen, self.real.clamp_min(1e-30).log(), NEVER))
-        self.off = OffsetHead(S, H if p.shift else 0, g)
-        ocodes = S.offset_codes(index)
-        if S.n_continuous: self.off.start_at(ocodes, offsets)
-        mods = nn.ModuleList([self.inp, self.e1, self.e2, self.body, self.head, self.off])
-        opt = Adam(mods.parameters(), decay=p.decay, average=p.ema)
-        B = min(p.batch, N); steps = p.epochs*N//B
-        self.mods=mods
-        src = batches(N, B, streams.torch("batches"), dev)
-        def enc(i, o):
-            h = f(self.inp(i, o)); h2 = f(self.e1(h))
-            if p.res: h2 = h2+h
-            m, l = self.e2(h2).chunk(2, 1)
-            return m, l.clamp(-8, 4)
-        def update(step):
-            r = next(src); i = index[r]; o = offsets[r]; ix = i.long()
-            m, l = enc(i, o)
-            z = m + torch.randn(m.shape, generator=n) * torch.exp(.5*l)
-            h = self.body(z)
-            ce = cross_entropy(self.head(h), ix, S)
-            if S.levels: ce = ce * S.meant(ix)
-            rec = ce.sum(1).mean()
-            if S.n_continuous: rec = rec + self.off.loss(h, S.offset_codes(ix), o).sum(1).mean()
-            kl = .5*(m*m + l.exp() - 1 - l).sum(1).mean()
-            loss = rec + p.beta*min(1, step/p.warm)*kl
-            opt.clear(); loss.backward(); opt.step(p.rate*cosine_rate(step, steps, 50))
-            return {"rec": rec, "kl": kl}
-        mods.train()
-        self.history = run_steps("training tvae", steps, update, monitor)
-        opt.use_average(); mods.eval()
-        t1=time.time()
-        with torch.inference_mode():
-            pick = torch.randperm(N, generator=n)[:20000]
-            parts = [enc(index[q], offsets[q]) for q in pick.split(4000)]
-            m = torch.cat([a for a,_ in parts]); v = torch.cat([b for _,b in parts]).exp()
-            self.active = (m.var(0) > 0.01)
-            if p.components and self.active.any():
-                self.mix = fit_mixture(m[:, self.active], p.components, n, noise=v[:, self.active])
-            else: self.mix = None
-            t2=time.time()
-            if p.calibrate:
-                hid = self.body(self.latent(20000, n))
-                for _ in range(p.calibrate):
-                    acc = torch.zeros(S.width)
-                    for q in hid.split(2000):
-                        s = softmax(self.head(q), S)
-                        if S.levels:
-                            w = self.alive(s); s = s*w
-                        acc += s.sum(0)
-                    for b, v_ in zip(S.buckets, S.views(acc[None])): v_.div_(v_.sum(-1, keepdim=True))
-                    ratio = (self.real.clamp_min(1e-30)/acc.clamp_min(1e-9)).log().clamp(-1,1)
-                    self.head.bias.add_(torch.where(self.seen, ratio, torch.zeros(())))
-        self.times = dict(train=round(t1-t0,1), mix=round(t2-t1,1), cal=round(time.time()-t2,1), steps=steps, active=int(self.active.sum()))
+    def coding(self) -> Coding:
+        """Quantile bins with sub-bins, or mixture components."""
+        return CODINGS[self.parameters.coding]
+
+    def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
+        """Train encoder and decoder, fit the mixture of latents, calibrate the shares of codes.
+
+        Raises
+        ------
+        DataError
+            If there are no rows.
+        PrivacyError
+            Under a privacy budget.
+        """
+        own, table = self.parameters, data.table()
+        if not len(table):
+            raise DataError("tvae cannot be fitted: the table has no rows. Give it at least one.")
+        self._layout, self._mixture = data.layout, None
+        self.loss_history_: list[dict[str, float]] = []
+        if not len(self._layout):
+            return self
+        device = choose_device(own.device)
+        spans = Spans(self._layout, device)
+        index = spans.index(table.codes)
+        offsets = torch.from_numpy(table.offsets).to(device)
+        shares = read_shares(index, spans)
+        weights = streams.torch("weights")
+        encoder = Encoder(spans, own, weights)
+        decoder = Decoder(spans, own, weights)
+        encoder.to(device)
+        decoder.to(device)
+        decoder.codes.start_at(shares)
+        if decoder.offsets is not None:
+            decoder.offsets.start_at(spans.slots(index), offsets)
+        self._train(encoder, decoder, index, offsets, streams, monitor)
+        self._decoder = decoder.eval().requires_grad_(False)
+        generator = streams.torch("latent", device.type)
+        self._fit_latent(encoder.eval(), index, offsets, generator)
+
+        def hidden() -> list[torch.Tensor]:
+            latents = self._draw_latent(POSTERIOR_ROWS, generator)
+            return [decoder.body(part) for part in latents.split(chunk_rows(spans))]
+
+        calibrate(decoder.codes, hidden, shares, spans)
         return self
-    def alive(self, s):
-        S = self.spans
-        out = torch.ones_like(s)
-        W = torch.ones(len(s), S.n_blocks)
-        for ch, pa in S.levels:
-            for c, p_ in zip(ch.tolist(), pa.tolist()):
-                a = int(S.starts[p_]); z = int(S.sizes[p_])
-                W[:, c] = W[:, p_] * (s[:, a:a+z] * S.refined[a:a+z]).sum(1)
-        col=0
-        for b in S.buckets:
-            for k in range(b.count):
-                out[:, b.start+k*b.width:b.start+(k+1)*b.width] = W[:, col, None]; col+=1
-        return out
-    def latent(self, n, g):
-        z = torch.randn((n, self.parameters.latent), generator=g)
-        if self.mix is not None: z[:, self.active] = self.mix.draw(n, g)
-        return z
-    def sample(self, n_rows, streams, monitor=ignore):
-        S = self.spans; g = streams.torch("s"); C=[]; O=[]
-        with torch.inference_mode():
-            for s in range(0, n_rows, 4000):
-                h = self.body(self.latent(min(4000, n_rows-s), g))
-                i = draw(self.head(h), S, g)
-                C.append(S.codes(i)); O.append(self.off.draw(h, S.offset_codes(i), g).numpy() if S.n_continuous else np.zeros((len(i),0),np.float32))
-        return EncodedTable(np.concatenate(C), np.concatenate(O), self.layout)
-    def state(self): ...
+
+    def _train(
+        self,
+        encoder: Encoder,
+        decoder: Decoder,
+        index: torch.Tensor,
+        offsets: torch.Tensor,
+        streams: Streams,
+        monitor: Monitor,
+    ) -> None:
+        own, device = self.parameters, index.device
+        optimizer = Adam(
+            [*encoder.parameters(), *decoder.parameters()],
+            decay=own.weight_decay,
+            average=own.average,
+        )
+        run = plan(
+            len(index),
+            optimizer.weights.numel(),
+            epochs=own.epochs,
+            batch_size=own.batch_size,
+            usual_epochs=50,
+            most_steps=3500,
+        )
+        warm_up = max(1, min(300, run.steps // 4))
+        noise = streams.torch("noise", device.type)
+        rows = batches(len(index), run.batch_size, streams.torch("rows", device.type), device)
+
+        def update(step: int) -> Mapping[str, torch.Tensor]:
+            chosen = next(rows)
+            some, moved = index[chosen], offsets[chosen]
+            mean, log_variance = encoder(some, moved)
+            draws = torch.randn(mean.shape, generator=noise, device=device)
+            latent = mean + draws * torch.exp(0.5 * log_variance)
+            reconstruction = decoder.loss(latent, some, moved)
+            each = mean.square() + log_variance.exp() - 1 - log_variance
+            divergence = 0.5 * each.sum() / len(chosen)
+            weight = own.beta * min(1.0, (step + 1) / warm_up)
+            loss = reconstruction + weight * divergence
+            optimizer.clear()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step(own.learning_rate * cosine_rate(step, run.steps, warm_up // 6 + 1))
+            return {"loss": loss, "reconstruction": reconstruction, "divergence": divergence}
+
+        self.loss_history_ = run_steps("training tvae", run.steps, update, monitor)
+        optimizer.use_average()
+
+    @torch.inference_mode()
+    def _fit_latent(
+        self,
+        encoder: Encoder,
+        index: torch.Tensor,
+        offsets: torch.Tensor,
+        generator: torch.Generator,
+    ) -> None:
+        """Fit a mixture to the posteriors of the rows, in the dimensions that say something."""
+        order = torch.randperm(len(index), generator=generator, device=index.device)
+        parts = [
+            encoder(index[rows], offsets[rows]) for rows in order[:POSTERIOR_ROWS].split(2_000)
+        ]
+        means = torch.cat([mean for mean, _ in parts])
+        variances = torch.cat([log_variance for _, log_variance in parts]).exp()
+        self._active = means.var(0, correction=0) > 1e-2
+        if self.parameters.components and self._active.any():
+            self._mixture = fit_mixture(
+                means[:, self._active],
+                variances[:, self._active],
+                self.parameters.components,
+                generator,
+            )
+
+    def _draw_latent(self, n_rows: int, generator: torch.Generator) -> torch.Tensor:
+        device = generator.device
+        latent = torch.randn((n_rows, self.parameters.latent), generator=generator, device=device)
+        if self._mixture is not None:
+            latent[:, self._active] = self._mixture.draw(n_rows, generator)
+        return latent
+
+    def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
+        """Draw rows."""
+        if not len(self._layout):
+            return EncodedTable.empty(n_rows, self._layout)
+        spans = self._decoder.spans
+        generator = streams.torch("tvae", spans.device.type)
+
+        def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+            return self._decoder.draw(self._draw_latent(count, generator), generator)
+
+        return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+
+    def state(self) -> ModelState:
+        """Return the decoder and the mixture of latents."""
+        if not len(self._layout):
+            return ModelState()
+        tensors = read_weights(self._decoder, "decoder")
+        if self._mixture is not None:
+            tensors["latent.active"] = to_numpy(self._active)
+            for name in ("weights", "means", "factors"):
+                tensors[f"latent.{name}"] = to_numpy(getattr(self._mixture, name))
+        return ModelState(tensors=tensors)
+
     @classmethod
-    def from_state(cls, parameters, layout, state): ...
+    def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
+        """Rebuild the decoder and the mixture of latents."""
+        model = cls(parameters)
+        model._layout, model._mixture = layout, None
+        if not len(layout):
+            return model
+        device = choose_device(model.parameters.device)
+        spans = Spans(layout, device)
+        decoder = Decoder(spans, model.parameters, Streams(0).torch("weights"))
+        write_weights(decoder, state.tensors, "decoder")
+        model._decoder = decoder.to(device)
+        if "latent.means" in state.tensors:
+            fitted = {
+                name.removeprefix("latent."): torch.from_numpy(np.array(value)).to(device)
+                for name, value in state.tensors.items()
+                if name.startswith("latent.")
+            }
+            model._active = fitted.pop("active")
+            model._mixture = Mixture(**fitted)
+        return model

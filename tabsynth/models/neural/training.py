@@ -14,6 +14,13 @@ REPORTS = 100
 """How often, at most, a training tells of its progress."""
 
 
+FEWEST_STEPS = 600
+"""Steps that a small table gets at least, and a very wide one too."""
+
+OPERATIONS = 4e12
+"""Arithmetic that a training spends at most, where nothing else is said."""
+
+
 @dataclass(frozen=True)
 class Plan:
     """How a training runs.
@@ -28,6 +35,55 @@ class Plan:
 
     batch_size: int
     steps: int
+
+
+def plan(
+    n_rows: int,
+    n_weights: int,
+    *,
+    epochs: int | None,
+    batch_size: int | None,
+    usual_epochs: int,
+    most_steps: int,
+) -> Plan:
+    """Choose the batch size and the number of steps from the size of the table.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows of the table, at least one.
+    n_weights : int
+        Weights of the networks, which say what a step costs.
+    epochs, batch_size : int or None
+        What the user asked for; None leaves it to this function.
+    usual_epochs : int
+        Epochs of a table that is neither small nor large.
+    most_steps : int
+        Steps of a large table.
+
+    Returns
+    -------
+    Plan
+        With `epochs` given, exactly as many steps as they need.
+
+    Examples
+    --------
+    >>> for n_rows in (40, 1_000, 16_000, 1_000_000):
+    ...     plan(n_rows, 10**5, epochs=None, batch_size=None, usual_epochs=50, most_steps=4000)
+    Plan(batch_size=32, steps=600)
+    Plan(batch_size=32, steps=1563)
+    Plan(batch_size=250, steps=3200)
+    Plan(batch_size=500, steps=4000)
+    """
+    if batch_size is None:
+        batch_size = 500 if n_rows > 50_000 else min(max(n_rows // 64, 32), 250)
+    batch_size = min(batch_size, n_rows)
+    if epochs is not None:
+        return Plan(batch_size, max(1, math.ceil(epochs * n_rows / batch_size)))
+    steps = math.ceil(usual_epochs * n_rows / batch_size)
+    # A row costs about 6 operations a weight forth and back, an update about 200.
+    affordable = int(OPERATIONS / (n_weights * (6 * batch_size + 200)))
+    return Plan(batch_size, max(FEWEST_STEPS, min(steps, most_steps, affordable)))
 
 
 def cosine_rate(step: int, steps: int, warm_up: int) -> float:
