@@ -218,8 +218,11 @@ def check_measure(kind: type[Measure], n_rows: int = 400) -> None:
     shuffled = train.apply(lambda column: rng.permutation(column.to_numpy()))
     schema = infer_schema(train)
     for synthetic in (fresh, train, shuffled.astype(train.dtypes)):
-        tables = analyse({"train": train, "synthetic": synthetic, "holdout": unseen}, schema)
-        comparison = Comparison.of(tables, targets=("sick",), streams=Streams(5))
+        frames = {"train": train, "synthetic": synthetic, "holdout": unseen}
+        tables = analyse(frames, schema)
+        comparison = Comparison.of(
+            tables, targets=("sick",), streams=Streams(5), frames=frames, schema=schema
+        )
         for measure in kind.plan(comparison):
             scores = measure.measure(comparison)
             assert [s.name for s in scores] == [f.name for f in measure.figures], (

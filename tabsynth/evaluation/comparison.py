@@ -8,9 +8,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
+import pandas as pd
 
 from tabsynth.evaluation.frame import Feature, Table
 from tabsynth.random import Streams
+from tabsynth.schema.schema import Schema
 
 T = TypeVar("T")
 
@@ -34,6 +36,10 @@ class Comparison:
     targets : tuple of str
         Names of the columns that people will want to predict.
     streams : Streams
+    frames : mapping of str to DataFrame
+        "train", "synthetic" and "holdout" as they came, for what is not compared by value: keys,
+        personal data, formats. Absent columns were left out of the synthetic table.
+    schema : Schema or None
 
     Privacy
     -------
@@ -46,6 +52,8 @@ class Comparison:
     complete: Mapping[str, Table]
     targets: tuple[str, ...]
     streams: Streams
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    schema: Schema | None = None
     _made: dict[Callable[[Comparison], Any], Any] = field(default_factory=dict, repr=False)
 
     @classmethod
@@ -56,6 +64,8 @@ class Comparison:
         targets: tuple[str, ...] = (),
         streams: Streams,
         max_rows: int = 20_000,
+        frames: Mapping[str, pd.DataFrame] | None = None,
+        schema: Schema | None = None,
     ) -> Comparison:
         """Order the tables "train", "synthetic" and perhaps "holdout", and sample from them."""
         complete, sampled = {}, {}
@@ -70,6 +80,8 @@ class Comparison:
             complete,
             targets,
             streams,
+            frames or {},
+            schema,
         )
 
     @property

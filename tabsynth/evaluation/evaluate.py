@@ -126,6 +126,8 @@ def evaluate(
         targets=targets,
         streams=streams,
         max_rows=max_rows,
+        frames=frames,
+        schema=schema,
     )
     scores = _measure(comparison, monitor)
     notices = _notices(comparison)

@@ -13,7 +13,7 @@ from tabsynth.errors import DataError
 VERSION = 1
 """Version of the JSON form."""
 
-Group = Literal["fidelity", "utility", "disclosure", "validity"]
+Group = Literal["fidelity", "utility", "fairness", "disclosure", "validity"]
 Better = Literal["lower", "higher", "half"]
 
 
@@ -46,7 +46,7 @@ class Score:
         Stable key ("c2st", "tvd_1way", "membership_auc").
     title : str
         What people call it.
-    group : {"fidelity", "utility", "disclosure", "validity"}
+    group : {"fidelity", "utility", "fairness", "disclosure", "validity"}
     value : float or None
         None where it could not be computed; `problem` then says why.
     better : {"lower", "higher", "half"}
@@ -92,6 +92,64 @@ class Score:
         """Rebuild from the JSON form."""
         interval = state.get("interval")
         return cls(**{**state, "interval": Interval(**interval) if interval else None})
+
+
+Word = Literal["leak detected", "no leak detected at this power", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test for disclosure: did the synthetic rows tell more than fresh real rows would?
+
+    Attributes
+    ----------
+    attack : str
+        What was tried, in words ("nearest synthetic row, on the most vulnerable 5% of rows").
+    principle : {"membership", "copying", "singling out", "linkability", "inference"}
+        What it would breach.
+    level : int
+        1: always, 2: by default, 3: audits.
+    p_value : float or None
+        One-sided, under the hypothesis that training rows are no more exposed than unseen rows of
+        the same source; None where the attack could not be run.
+    adjusted : float or None
+        The same after Holm's correction for all findings of the evaluation.
+    problem : str
+        Why it could not be run.
+    """
+
+    attack: str
+    principle: str
+    level: int
+    p_value: float | None
+    adjusted: float | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the attacks say together.
+
+    Attributes
+    ----------
+    word : str
+        "leak detected", "no leak detected at this power" or "inconclusive".
+    alpha : float
+        Chance of "leak detected" where nothing leaks, over all attacks together.
+    findings : tuple of Finding
+        Strongest first.
+    smallest_leak : float or None
+        The smallest share of planted copies of training rows, among the shares tried, that these
+        attacks would have detected in this table; None where none was, or nothing was planted.
+    reasons : tuple of str
+        Sentences in plain words: which attack found what, or what stands in the way.
+    """
+
+    word: Word
+    alpha: float
+    findings: tuple[Finding, ...] = ()
+    smallest_leak: float | None = None
+    reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -164,6 +222,8 @@ class Evaluation:
         Versions, seed, model, parameters, seconds, digest of the source: for the report's end.
     notices : tuple of str
         What a reader must know (rows sampled, no holdout given, columns dropped).
+    verdict : Verdict or None
+        What the attacks say together.
     """
 
     scores: tuple[Score, ...]
@@ -173,6 +233,7 @@ class Evaluation:
     privacy: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
+    verdict: Verdict | None = None
 
     def __getitem__(self, name: str) -> Score:
         for score in self.scores:
@@ -207,6 +268,7 @@ class Evaluation:
             "privacy": dict(self.privacy),
             "provenance": dict(self.provenance),
             "notices": list(self.notices),
+            "verdict": None if self.verdict is None else asdict(self.verdict),
             "scores": [score.to_dict() for score in self.scores],
             "columns": [asdict(column) for column in self.columns],
             "pairs": asdict(self.pairs),
@@ -239,6 +301,7 @@ class Evaluation:
             privacy=state["privacy"],
             provenance=state["provenance"],
             notices=tuple(state["notices"]),
+            verdict=_verdict(state.get("verdict")),
         )
 
     def to_json(self) -> str:
@@ -250,6 +313,14 @@ def _profile(state: Mapping[str, Any]) -> ColumnProfile:
     """Return a column rebuilt from its JSON form."""
     known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}
     return ColumnProfile(**known)
+
+
+def _verdict(state: Any) -> Verdict | None:
+    """Rebuild a verdict from its JSON form."""
+    if state is None:
+        return None
+    findings = tuple(Finding(**finding) for finding in state["findings"])
+    return Verdict(**{**state, "findings": findings, "reasons": tuple(state["reasons"])})
 
 
 def _finite(value: Any) -> Any:
