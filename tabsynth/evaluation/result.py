@@ -36,6 +36,38 @@ class Interval:
     method: str = ""
 
 
+Word = Literal["leak detected", "no leak detected at this power", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One test for disclosure: did the synthetic rows tell more than fresh real rows would?
+
+    Attributes
+    ----------
+    attack : str
+        What was tried, in words ("nearest synthetic row, on the most vulnerable 5% of rows").
+    principle : {"membership", "copying", "singling out", "linkability", "inference"}
+        What it would breach.
+    level : int
+        1: always, 2: by default, 3: audits.
+    p_value : float or None
+        One-sided, under the hypothesis that training rows are no more exposed than unseen rows of
+        the same source; None where the attack could not be run.
+    adjusted : float or None
+        The same after Holm's correction for all findings of the evaluation.
+    problem : str
+        Why it could not be run.
+    """
+
+    attack: str
+    principle: str
+    level: int
+    p_value: float | None
+    adjusted: float | None = None
+    problem: str = ""
+
+
 @dataclass(frozen=True)
 class Score:
     """One measured figure, with what it takes to read it.
@@ -67,6 +99,8 @@ class Score:
         Why there is no value, or what weakens it; empty where all is well.
     details : mapping
         More figures, JSON only.
+    findings : tuple of Finding
+        Disclosure only: the tests behind the figure; the verdict is drawn from those of all scores.
     """
 
     name: str
@@ -82,6 +116,7 @@ class Score:
     baseline: float | None = None
     problem: str = ""
     details: Mapping[str, Any] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -91,39 +126,9 @@ class Score:
     def from_dict(cls, state: Mapping[str, Any]) -> Score:
         """Rebuild from the JSON form."""
         interval = state.get("interval")
-        return cls(**{**state, "interval": Interval(**interval) if interval else None})
-
-
-Word = Literal["leak detected", "no leak detected at this power", "inconclusive"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One test for disclosure: did the synthetic rows tell more than fresh real rows would?
-
-    Attributes
-    ----------
-    attack : str
-        What was tried, in words ("nearest synthetic row, on the most vulnerable 5% of rows").
-    principle : {"membership", "copying", "singling out", "linkability", "inference"}
-        What it would breach.
-    level : int
-        1: always, 2: by default, 3: audits.
-    p_value : float or None
-        One-sided, under the hypothesis that training rows are no more exposed than unseen rows of
-        the same source; None where the attack could not be run.
-    adjusted : float or None
-        The same after Holm's correction for all findings of the evaluation.
-    problem : str
-        Why it could not be run.
-    """
-
-    attack: str
-    principle: str
-    level: int
-    p_value: float | None
-    adjusted: float | None = None
-    problem: str = ""
+        findings = tuple(Finding(**finding) for finding in state.get("findings", ()))
+        known = {"interval": Interval(**interval) if interval else None, "findings": findings}
+        return cls(**{**state, **known})
 
 
 @dataclass(frozen=True)
