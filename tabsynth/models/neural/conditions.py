@@ -100,9 +100,7 @@ def discrete_columns(spans: Spans) -> list[int]:
     return sorted(columns)
 
 
-def draw_conditions(
-    n: int, edges: torch.Tensor, generator: torch.Generator
-) -> torch.Tensor:
+def draw_conditions(n: int, edges: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Draw `n` conditions, given the cumulated weights of all of them."""
     level = torch.rand(n, generator=generator, device=edges.device, dtype=torch.float64)
     drawn = torch.searchsorted(edges, level * edges[-1], right=True)
