@@ -36,8 +36,9 @@ class TableCodec:
 
     Notes
     -----
-    Privacy: the codec holds bin edges, means and category names read off the rows. Values that
-    fewer rows share than a column's `minimum_count` are not among them, but nothing here is noisy.
+    Privacy: the codec holds bin edges, means and category names read off the rows, exactly and
+    without noise. Categories that fewer rows share than a column's `minimum_count` are not among
+    them; an edge between two bins may be the value of a single row.
     """
 
     def __init__(self, schema: Schema, codecs: dict[str, ColumnCodec], coding: Coding) -> None:

@@ -128,12 +128,16 @@ def make_plan(
     n_train = len(table) - n_holdout
     types = types_of(schema)
     dropped = [name for name, type_ in types.items() if type_.drops()]
+    free = [name for name in dropped if schema[name].type == "text" and schema[name].reason]
     notices = []
-    if dropped:
+    if free:
         notices.append(
-            f"Left out as free text, which may name people: {', '.join(dropped)}. "
+            f"Left out as free text, which may name people: {', '.join(free)}. "
             "Give the column another type in the schema to keep it."
         )
+    if len(free) < len(dropped):
+        declared = ", ".join(name for name in dropped if name not in free)
+        notices.append(f"Left out as the schema says: {declared}.")
     if len(dropped) == len(schema):
         raise ConfigError(
             "Every column would be left out as free text. Give at least one column another type "

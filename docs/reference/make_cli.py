@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 OPENING = """\
 # The command line
 
-<!-- Written by docs/reference/make_cli.py. Do not edit: run `python docs/reference/make_cli.py`. -->
+<!-- Written by docs/reference/make_cli.py. Do not edit: run python docs/reference/make_cli.py. -->
 
 `tabsynth VERB --help` prints the same. The [tutorial](../tutorial.md) shows the verbs at work.
 """
@@ -28,39 +28,47 @@ OPENING = """\
 CONDUCT = """\
 ## What holds for every verb
 
-- **Streams.** Data goes to standard output only where a verb is told `-o -`, and JSON where it is told `--json`.
-  Everything else (plans, progress, messages) goes to standard error. There is no progress bar where standard error is no
-  terminal, and `-q` leaves only errors.
-- **Files.** Nothing is written but the files that the plan names. An existing file is replaced only with `--force`, an input
-  never. Files appear whole or not at all: when something fails, none of them is there.
-- **Formats.** `.csv`, `.tsv`, `.txt` and `.jsonl`, `.ndjson` (each also with `.gz`), `.parquet` and `.pq`. `-` is standard
-  input, which needs `--input-format`. Every cell of a CSV file is read as text first, so that `007` stays `007`; delimiter
-  and byte-order mark are found out, and a CSV file is written back in the dialect it was read in.
-- **Cells.** No message shows a cell of a table, apart from texts that mean missing and letters that all keys share
-  (`shaped like PAT-999999`). With `-v` the traceback of an unexpected error may show cells, and the message says so.
+- **Streams.** Data goes to standard output only where a verb is told `-o -`, and JSON where it is
+  told `--json`. Everything else (plans, progress, messages) goes to standard error. There is no
+  progress bar where standard error is no terminal, and `-q` leaves only errors.
+- **Files.** Nothing is written but the files that the plan names. An existing file is replaced only
+  with `--force`, an input never. Files appear whole or not at all: when something fails, none of
+  them is there.
+- **Formats.** `.csv`, `.tsv`, `.txt`, `.jsonl` and `.ndjson` (each also with `.gz`), `.parquet` and
+  `.pq`. `-` is standard input, which needs `--input-format`. Every cell of a CSV file is read as
+  text first, so that `007` stays `007`; delimiter and byte-order mark are found out, and a CSV file
+  is written back in the dialect it was read in.
+- **Cells.** No message shows a cell of a table, apart from texts that mean missing and letters that
+  all keys share (`shaped like PAT-999999`). With `-v` the traceback of an unexpected error may show
+  cells, and the message says so.
 - **Network.** No verb uses it, except `tabsynth datasets write --fetch`.
-- **`--json`.** One document on standard output with `schema_version` and `command`; keys stay as they are within a
-  `schema_version`.
+- **`--json`.** One document on standard output with `schema_version` and `command`; keys stay as
+  they are within a `schema_version`.
 """
 
 EXIT_CODES = {
     0: "Done.",
-    UNEXPECTED: "An unexpected error: a fault of the program. `-v` shows the traceback, which may show cells.",
-    USAGE: "Wrong usage: an unknown option, a value that is not allowed, a file that exists already.",
-    DATA: "The data or the schema is the problem: the file is no table, the schema does not fit (all problems are listed), "
-    "a model file is damaged, or the rows asked for cannot be made.",
-    PRIVACY: "Refused, because a privacy promise would be broken. No verb of this version has a budget to break.",
+    UNEXPECTED: "An unexpected error: a fault of the program. `-v` shows the traceback, which may "
+    "show cells.",
+    USAGE: "Wrong usage: an unknown option, a value that is not allowed, a file that exists "
+    "already.",
+    DATA: "The data or the schema is the problem: the file is no table, the schema does not fit "
+    "(all problems are listed), a model file is damaged, or the rows asked for cannot be made.",
+    PRIVACY: "Refused, because a privacy promise would be broken. No verb of this version has a "
+    "budget to break.",
     FAILED: "A score failed its gate (`--fail-under`). The files are written all the same.",
     INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written.",
     CLOSED_PIPE: "The reader of standard output went away, as `head` does.",
 }
 
 VARIABLES = {
-    "TABSYNTH_DATA": "Folder in which `tabsynth datasets` looks for the public tables, before the user's cache.",
-    "XDG_CACHE_HOME": "Folder of the user's cache (`~/.cache` where unset); fetched tables lie in `tabsynth/` there.",
+    "TABSYNTH_DATA": "Folder in which `tabsynth datasets` looks for the public tables, before the "
+    "user's cache.",
+    "XDG_CACHE_HOME": "Folder of the user's cache (`~/.cache` where unset); fetched tables lie in "
+    "`tabsynth/` there.",
     "NO_COLOR": "Where set, no colours on the terminal.",
-    "OMP_NUM_THREADS": "Not ours, but heeded by torch and NumPy: how many threads train a model. The same seed gives the same "
-    "bytes only with the same number of threads.",
+    "OMP_NUM_THREADS": "Not ours, but heeded by torch and NumPy: how many threads train a model. "
+    "The same seed gives the same bytes only with the same number of threads.",
 }
 
 
@@ -81,7 +89,7 @@ def reference() -> str:
 
 def _verbs(command: Any, path: tuple[str, ...]) -> list[tuple[tuple[str, ...], Any]]:
     """Return every verb below `command` with its path, in the order of the help."""
-    found = []
+    found: list[tuple[tuple[str, ...], Any]] = []
     for name, below in command.commands.items():
         deeper = getattr(below, "commands", None)
         found += _verbs(below, (*path, name)) if deeper else [((*path, name), below)]
@@ -100,7 +108,9 @@ def _verb(path: tuple[str, ...], command: Any) -> list[str]:
         else:
             parts.append(" ".join(part.split()) + "\n")
     if arguments:
-        parts.append(_table(("Argument", "Meaning"), [(f"`{p.metavar}`", p.help) for p in arguments]))
+        parts.append(
+            _table(("Argument", "Meaning"), [(f"`{p.metavar}`", p.help) for p in arguments])
+        )
     parts.append(_table(("Option", "Meaning"), _options(command)))
     return parts
 
@@ -124,8 +134,10 @@ def _options(command: Any) -> list[tuple[str, str]]:
 
 
 def _table(header: tuple[str, str], rows: list[tuple[str, str]]) -> str:
-    lines = [header, ("---", "---"), *rows]
-    return "\n".join(f"| {' | '.join(c.replace('|', chr(92) + '|') for c in r)} |" for r in lines) + "\n"
+    """Return a table in Markdown, bars inside cells escaped."""
+    lines = (" | ".join(cell.replace("|", r"\|") for cell in row) for row in (header, *rows))
+    first, *rest = (f"| {line} |" for line in lines)
+    return "\n".join([first, "| --- | --- |", *rest, ""])
 
 
 if __name__ == "__main__":

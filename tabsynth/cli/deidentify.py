@@ -166,7 +166,8 @@ def deidentify(
     outputs = Outputs(
         _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
     )
-    outputs.check()
+    if not dry_run:
+        outputs.check()
     # What is named after the input has its format, as standard output has.
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]

@@ -219,6 +219,8 @@ def _is_padded(texts: pd.Series, form: str) -> bool:
 
 def _written(times: np.ndarray, form: str, padded: bool) -> np.ndarray:
     """Return times (datetime64) in a format, object array of str."""
+    if not len(times):
+        return np.zeros(0, dtype=object)
     if form in ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%SZ"):
         texts = np.datetime_as_string(times, unit="D" if form == "%Y-%m-%d" else "s")
         if " " in form:

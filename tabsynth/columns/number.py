@@ -160,7 +160,7 @@ class Number(ContinuousType):
         if distinct.dtype.kind in "iu":
             texts = [str(number) for number in distinct.tolist()]
         else:
-            fewest, most = self.column.get("places", (0, None))
+            fewest, most = self.column.get("places", (0, self.column.get("decimals")))
             texts = [_written(number, fewest, most) for number in distinct.tolist()]
             if self.column.get("decimal") == ",":
                 texts = [text.replace(".", ",") for text in texts]

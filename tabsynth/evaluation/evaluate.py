@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -32,6 +33,7 @@ NO_HOLDOUT = (
     "No holdout: without real rows that the model never saw, copying cannot be told from chance. "
     "Keep some rows back from training and pass them as holdout."
 )
+PACKAGE = Path(__file__).parents[1]
 TABLES = {
     "train": "training table",
     "holdout": "holdout table",
@@ -251,9 +253,9 @@ def _guard(compute: Callable[[], T]) -> tuple[T | None, str]:
         return None, str(error)
     except Exception as error:
         # The text of the error may hold cells of the table; its class and place do not.
-        frames = traceback.extract_tb(error.__traceback__)
-        ours = [frame for frame in frames if "tabsynth" in frame.filename] or frames
-        where = f"{ours[-1].name}, line {ours[-1].lineno}"
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
+        where = (ours or frames[:1])[-1].name
         logger.error("A measure failed: %s in %s", type(error).__name__, where)
         return None, f"The computation failed ({type(error).__name__} in {where})."
 

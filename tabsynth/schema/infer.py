@@ -15,6 +15,7 @@ from tabsynth.errors import ConfigError, SchemaError
 from tabsynth.schema.dtype import describe
 from tabsynth.schema.frame import MINIMUM_ROWS, check_frame
 from tabsynth.schema.markers import is_known, marker_sets
+from tabsynth.schema.parameters import malformed
 from tabsynth.schema.roles import role_of
 from tabsynth.schema.schema import Column, Schema
 
@@ -142,12 +143,14 @@ def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
             problems.append(f"Column {column.name!r}: {error}")
             continue
         problems += _unknown_parameters(column, kind)
-        malformed = _malformed_markers(column)
-        problems += malformed
-        if malformed or column.name not in frame:
+        wrong = malformed(column)
+        problems += wrong
+        if wrong or column.name not in frame:
             continue
         try:
-            kind(column, schema.missing_of(column)).parse(frame[column.name])
+            type_ = kind(column, schema.missing_of(column))
+            type_.treatment()
+            type_.parse(frame[column.name])
         except SchemaError as error:
             problems += error.problems
     if problems:
@@ -310,16 +313,4 @@ def _unknown_parameters(column: Column, kind: type[ColumnType]) -> list[str]:
         problems.append(
             f"Column {column.name!r} ({column.type}): there is no parameter {name!r}.{hint}"
         )
-    return problems
-
-
-def _malformed_markers(column: Column) -> list[str]:
-    missing, marker = column.get("missing", ()), column.get("missing_as")
-    problems = []
-    if isinstance(missing, str) or not all(isinstance(text, str) for text in missing):
-        problems.append(
-            f'Column {column.name!r}: missing must be a list of texts, such as ["NA", "-99"].'
-        )
-    if marker is not None and not isinstance(marker, str):
-        problems.append(f"Column {column.name!r}: missing_as must be a text, in quotes.")
     return problems

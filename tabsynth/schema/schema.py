@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, ClassVar
 
 from tabsynth.errors import SchemaError
 
@@ -239,7 +239,15 @@ class Schema:
         import yaml
 
         class Loader(yaml.SafeLoader):
-            """Refuses keys given twice, of which YAML would keep the last in silence."""
+            """Takes dates as the text they are, and refuses keys given twice.
+
+            Plain YAML would make objects of the one and keep the last of the other in silence.
+            """
+
+            yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+                first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
+                for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+            }
 
             def construct_mapping(self, node: Any, deep: bool = False) -> Any:
                 keys = [self.construct_object(key, deep=True) for key, _ in node.value]

@@ -140,7 +140,9 @@ def test_cells_that_are_neither_are_counted_and_not_shown():
     with pytest.raises(SchemaError) as caught:
         boolean(series).parse(series)
     message = str(caught.value)
-    assert "Column 'x' (boolean): 3 of 5 values are neither true nor false (rows 2, 4, 5)" in message
+    assert (
+        "Column 'x' (boolean): 3 of 5 values are neither true nor false (rows 2, 4, 5)" in message
+    )
     assert "SECRET" not in message
     assert "Give labels" in message
 

@@ -141,3 +141,11 @@ def test_a_repeated_hour_in_autumn_does_not_stop_the_writing():
     back = through(series)
     assert back.dtype == series.dtype
     assert back.notna().all()
+
+
+@pytest.mark.parametrize("text", ["2020-01-31", "2020-01-31 23:59:01", "31/01/2020"])
+def test_no_rows_are_written_as_no_rows(text):
+    series = repeated([text], "str")
+    column = Column("x", "datetime", parameters=claim(series).parameters, dtype="str")
+    type_ = Datetime(column)
+    assert type_.render(type_.parse(series[:0])).tolist() == []
