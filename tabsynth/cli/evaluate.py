@@ -18,7 +18,7 @@ from tabsynth.cli.files import (
     text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_files, show_scores, show_summary
+from tabsynth.cli.plan import show_files, show_scores, show_summary, show_verdict
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -125,6 +125,8 @@ def evaluate(
         if card is not None:
             writers["card"] = text_writer(to_card(evaluation))
         outputs.write(writers, terminal)
+    terminal.say("")
+    show_verdict(terminal, evaluation)
     terminal.say("")
     show_scores(terminal, evaluation.scores)
     terminal.say("")

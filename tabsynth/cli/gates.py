@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from tabsynth.cli.terminal import Terminal
 from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tabsynth.evaluation.base import Measure
     from tabsynth.evaluation.result import Evaluation, Score
 
 FAILED = 5
@@ -109,15 +110,44 @@ def check_gate_names(gates: Sequence[Gate], targets: Sequence[str]) -> None:
     from tabsynth.evaluation.base import measures
 
     known: list[str] = []
+    heads: set[str] = set()
     for name, kind in measures.items():
         figures = getattr(kind, "figures", None)  # absent where there is one for each target
         if figures is not None:
             known += [figure.name for figure in figures]
-        else:
-            known += [f"{name}:{target}" if place else name for place, target in enumerate(targets)]
+            continue
+        blank = _blank(kind)
+        for title in [figure.name for figure in blank.figures] if blank else [name]:
+            head, colon, _ = title.partition(":")
+            heads.add(head)
+            known += [
+                f"{head}:{target}" if place or colon else head
+                for place, target in enumerate(targets)
+            ]
     for gate in gates:
-        if gate.name not in known:
+        if gate.name not in known and not _may_be(gate.name, heads, targets):
             raise _unknown_score(gate.name, known)
+
+
+def _blank(kind: type[Measure]) -> Measure | None:
+    """Return a measure for no target in particular; None where there is no such thing."""
+    try:
+        return kind()
+    except TypeError:
+        return None
+
+
+def _may_be(name: str, heads: Collection[str], targets: Sequence[str]) -> bool:
+    """Return whether a score of a target may be called so: by learner, or by group of people.
+
+    Which of these there are is known when the tables are.
+    """
+    head, _, rest = name.partition(":")
+    if head not in heads and not any(head.startswith(f"{known}_") for known in heads):
+        return False
+    if not rest:
+        return bool(targets) and head not in heads
+    return any(rest == target or rest.startswith(f"{target}:") for target in targets)
 
 
 def show_failures(terminal: Terminal, failures: Sequence[str]) -> None:

@@ -86,15 +86,29 @@ def missing_text(schema: Schema) -> str:
     return "; ".join(parts)
 
 
+def show_verdict(terminal: Terminal, evaluation: Evaluation) -> None:
+    """Print what the attacks say together, where there is a verdict."""
+    verdict = evaluation.verdict
+    if verdict is None:
+        return
+    grave = verdict.word == "leak detected"
+    terminal.say(f"Disclosure: {verdict.word}.", style="bold red" if grave else "bold")
+    for reason in verdict.reasons:
+        terminal.say(reason)
+
+
 def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
-    """Print scores with what it takes to read them."""
+    """Print scores group by group, with what it takes to read them."""
     words = {"lower": "lower", "higher": "higher", "half": "near 0.5"}
-    terminal.table(
-        ("Score", "What", "Value", "95% interval", "Fresh real", "Independent", "Better"),
-        [
+    titles = ("Score", "Value", "95% interval", "Fresh real", "Independent", "Better")
+    rows: list[tuple[str, ...]] = []
+    for group in dict.fromkeys(score.group for score in scores):
+        empty = ("",) * (len(titles) - 1)
+        rows += [("", *empty)] if rows else []
+        rows.append((group.capitalize(), *empty))
+        rows += [
             (
-                score.name,
-                score.title,
+                f"  {score.name}",
                 _number(score.value),
                 f"{_number(score.interval.low)} to {_number(score.interval.high)}"
                 if score.interval
@@ -104,17 +118,20 @@ def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
                 words[score.better],
             )
             for score in scores
-        ],
-        numbers=(2, 3, 4, 5),
-    )
+            if score.group == group
+        ]
+    terminal.table(titles, rows, numbers=(1, 2, 3, 4))
     terminal.say(
         "",
         "Fresh real: what as many fresh real rows get. Independent: what independent columns get, "
         "each drawn by itself.",
     )
+    problems: dict[str, list[str]] = {}
     for score in scores:
         if score.problem:
-            terminal.say(f"Note: {score.name}: {score.problem}", style="yellow")
+            problems.setdefault(score.problem, []).append(score.name)
+    for problem, names in problems.items():
+        terminal.say(f"Note: {', '.join(names)}: {problem}", style="yellow")
 
 
 def _number(value: float | None, absent: str = "none") -> str:

@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
-from pathlib import Path
-from typing import TypeVar
 
-import numpy as np
 import pandas as pd
 
-from tabsynth.errors import ConfigError, DataError, SchemaError, TabsynthError
+from tabsynth.errors import ConfigError, DataError, SchemaError
+from tabsynth.evaluation.attempt import attempt
 from tabsynth.evaluation.base import Measure, measures
 from tabsynth.evaluation.cells import MOST_PAIRS
 from tabsynth.evaluation.comparison import Comparison
-from tabsynth.evaluation.frame import analyse, compared
+from tabsynth.evaluation.frame import Table, analyse, compared
+from tabsynth.evaluation.overlap import unseen
 from tabsynth.evaluation.profile import pairs, profiles
-from tabsynth.evaluation.result import Evaluation, Pairs, Score
+from tabsynth.evaluation.result import Evaluation, Pairs, Score, Verdict
+from tabsynth.evaluation.verdict import ALPHA, judge
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema.frame import check_frame
 from tabsynth.schema.schema import Schema
 
-logger = logging.getLogger("tabsynth")
-
 NO_HOLDOUT = (
     "No holdout: without real rows that the model never saw, copying cannot be told from chance. "
     "Keep some rows back from training and pass them as holdout."
 )
-PACKAGE = Path(__file__).parents[1]
 TABLES = {
     "train": "training table",
     "holdout": "holdout table",
     "synthetic": "synthetic table",
 }
-
-T = TypeVar("T")
 
 
 def evaluate(
@@ -64,7 +57,8 @@ def evaluate(
         Columns that are never compared (identifiers, personal data, free text) may be absent.
     holdout : DataFrame, optional
         Real rows from the same source that the model never saw. Without them nothing is said
-        about disclosure, and likeness is measured against the training rows.
+        about disclosure, and likeness is measured against the training rows. Rows of the holdout
+        that are training rows, beyond what chance explains, are taken out of it.
     target : str or sequence of str, optional
         Columns that people will want to predict; utility is measured for each.
     schema : Schema, optional
@@ -80,8 +74,9 @@ def evaluate(
     Returns
     -------
     Evaluation
-        A measure that fails has a score without a value and with the reason. `privacy` is empty:
-        it is for the caller, who knows how the table was made.
+        A measure that fails has a score without a value and with the reason. `verdict` says what
+        all attacks found together. `privacy` is empty: it is for the caller, who knows how the
+        table was made.
 
     Raises
     ------
@@ -123,6 +118,8 @@ def evaluate(
     _check_names(frames, schema)
     monitor(Progress("reading the tables to compare", 0, 0))
     tables = analyse({TABLES[name]: frame for name, frame in frames.items()}, schema)
+    rows = {name: len(frames[name]) if name in frames else 0 for name in TABLES}
+    overlap = _without_overlap(tables, frames, streams)
     comparison = Comparison.of(
         {name: tables[TABLES[name]] for name in frames},
         targets=targets,
@@ -131,12 +128,16 @@ def evaluate(
         frames=frames,
         schema=schema,
     )
-    scores = _measure(comparison, monitor)
-    notices = _notices(comparison)
-    drawn, problem = _guard(lambda: profiles(comparison, schema, train))
-    matrix, other = _guard(lambda: pairs(comparison, schema))
+    scores, failed = _measure(comparison, monitor)
+    planting = "planting leaks to see how small ones would be found"
+    monitor(Progress(planting, 0, 1))
+    verdict, obstacle = attempt(lambda: judge(comparison, scores, failed))
+    monitor(Progress(planting, 1, 1))
+    verdict = verdict or Verdict("inconclusive", ALPHA, reasons=(f"No verdict. {obstacle}",))
+    notices = [*overlap, *_notices(comparison)]
+    drawn, problem = attempt(lambda: profiles(comparison, schema, train))
+    matrix, other = attempt(lambda: pairs(comparison, schema))
     notices += [f"Charts are missing. {text}" for text in (problem, other) if text]
-    rows = {name: len(frames[name]) if name in frames else 0 for name in TABLES}
     sampled = {"train": comparison.train, "synthetic": comparison.synthetic}
     if comparison.holdout is not None:
         sampled["holdout"] = comparison.holdout
@@ -147,7 +148,23 @@ def evaluate(
         rows={**rows, **{f"{name}_measured": len(table) for name, table in sampled.items()}},
         provenance={"evaluation": {"seed": streams.seed, "max_rows": max_rows}},
         notices=tuple(notices),
+        verdict=verdict,
     )
+
+
+def _without_overlap(
+    tables: dict[str, Table], frames: dict[str, pd.DataFrame], streams: Streams
+) -> list[str]:
+    """Take training rows out of the holdout, and the holdout away if nothing is left; say so."""
+    if "holdout" not in frames:
+        return []
+    train, holdout = tables[TABLES["train"]], tables[TABLES["holdout"]]
+    kept, notice = unseen(train, holdout, streams.numpy("overlap"))
+    tables[TABLES["holdout"]] = holdout.take(kept)
+    frames["holdout"] = frames["holdout"].loc[kept]
+    if not kept.any():
+        del frames["holdout"]
+    return [notice] if notice else []
 
 
 def _check_frames(frames: dict[str, pd.DataFrame]) -> None:
@@ -202,23 +219,25 @@ def _targets(target: str | Sequence[str] | None, names: list[str]) -> tuple[str,
     return tuple(dict.fromkeys(targets))
 
 
-def _measure(comparison: Comparison, monitor: Monitor) -> list[Score]:
-    """Return the scores of every registered measure."""
+def _measure(comparison: Comparison, monitor: Monitor) -> tuple[list[Score], dict[str, str]]:
+    """Return the scores of every registered measure, and why some could not be taken at all."""
     members = sorted(measures.items(), key=lambda item: (item[1].order, item[0]))
     planned = [measure for _, member in members for measure in member.plan(comparison)]
     scores: list[Score] = []
+    failed: dict[str, str] = {}
     for done, measure in enumerate(planned):
         title = measure.figures[0].title
         monitor(Progress(f"measuring: {title}", done, len(planned)))
         problem = _obstacle(measure, comparison)
         found: list[Score] | None = None
         if not problem:
-            found, problem = _guard(partial(measure.measure, comparison))
+            found, problem = attempt(partial(measure.measure, comparison))
         if found is None:
             found = [figure.absent(problem) for figure in measure.figures]
+            failed.update({figure.name: problem for figure in measure.figures})
         scores += [_finite(score) for score in found]
     monitor(Progress("measuring", len(planned), len(planned)))
-    return scores
+    return scores, failed
 
 
 def _obstacle(measure: Measure, comparison: Comparison) -> str:
@@ -243,21 +262,6 @@ def _obstacle(measure: Measure, comparison: Comparison) -> str:
     if few:
         return f"Too few rows: {', '.join(few)}; {measure.minimum_rows} are needed."
     return ""
-
-
-def _guard(compute: Callable[[], T]) -> tuple[T | None, str]:
-    """Return what `compute` returns, or why it failed, in words that show no cell."""
-    try:
-        return compute(), ""
-    except TabsynthError as error:
-        return None, str(error)
-    except Exception as error:
-        # The text of the error may hold cells of the table; its class and place do not.
-        frames = traceback.extract_tb(error.__traceback__)[1:]
-        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(PACKAGE)]
-        where = (ours or frames[:1])[-1].name
-        logger.error("A measure failed: %s in %s", type(error).__name__, where)
-        return None, f"The computation failed ({type(error).__name__} in {where})."
 
 
 def _finite(score: Score) -> Score:
@@ -294,22 +298,4 @@ def _notices(comparison: Comparison) -> list[str]:
         notices.append(
             f"{MOST_PAIRS:,} of the {n_pairs:,} pairs of columns were drawn at random to measure."
         )
-    return notices + _overlap(comparison)
-
-
-def _overlap(comparison: Comparison) -> list[str]:
-    """Return a notice if more holdout rows are training rows than chance explains."""
-    if comparison.holdout is None or not comparison.features:
-        return []
-    train, holdout = comparison.complete["train"].ids, comparison.complete["holdout"].ids
-    shared = float(np.isin(holdout, np.unique(train)).mean())
-    _, where, sizes = np.unique(train, return_inverse=True, return_counts=True)
-    expected = float((sizes[where] > 1).mean())
-    noise = math.sqrt(max(expected * (1 - expected), 1 / len(holdout)) / len(holdout))
-    if shared <= expected + 5 * noise + 0.005:
-        return []
-    return [
-        f"{shared:.1%} of the holdout rows equal a training row, where {expected:.1%} would be "
-        "expected from repeated rows. If the model saw them, figures of disclosure look better "
-        "than they are: take them out of the holdout."
-    ]
+    return notices

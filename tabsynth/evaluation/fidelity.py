@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -154,15 +155,35 @@ def told_apart(real: Table, other: Table, seed: int) -> tuple[float, float]:
     if not design.places:
         raise DataError("No column varies, so there is nothing to tell rows apart by.")
     inputs = np.concatenate([design.matrix(real), design.matrix(other)])
-    classes = np.repeat([0, 1], [len(real), len(other)])
-    folds = np.concatenate([np.arange(len(real)), np.arange(len(other))]) % FOLDS
+
+    def odds(tested: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        learnt = inputs[~tested], classes[~tested]
+        return classify(design, *learnt, inputs[tested], 2, seed, ROUNDS)[:, 1]
+
+    return out_of_fold(odds, len(real), len(other))
+
+
+def out_of_fold(
+    odds: Callable[[np.ndarray, np.ndarray], np.ndarray], n_real: int, n_other: int
+) -> tuple[float, float]:
+    """Return how well a learner tells two tables apart, out of fold: mean area and its variance.
+
+    Parameters
+    ----------
+    odds : callable
+        Takes which rows are tested, bool of shape (n_real + n_other,), real rows first, and the
+        class of each row, int64, 1 for the other table; learns from the rows that are not tested
+        and returns a number for each tested row, higher where class 1 is likelier.
+    n_real, n_other : int
+        Numbers of rows, which are in random order within each table.
+    """
+    classes = np.repeat([0, 1], [n_real, n_other])
+    folds = np.concatenate([np.arange(n_real), np.arange(n_other)]) % FOLDS
     areas = []
     for fold in range(FOLDS):
         tested = folds == fold
-        odds = classify(design, inputs[~tested], classes[~tested], inputs[tested], 2, seed, ROUNDS)[
-            :, 1
-        ]
-        areas.append(area(odds[classes[tested] == 1], odds[classes[tested] == 0]))
+        found = odds(tested, classes)
+        areas.append(area(found[classes[tested] == 1], found[classes[tested] == 0]))
     value, variance = np.mean(areas, axis=0)
     # Where there is nothing to find, what one fold teaches about a second one is what the second
     # teaches about the first: every pair of folds counts twice, which doubles the variance.

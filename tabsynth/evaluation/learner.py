@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from tabsynth.evaluation.frame import Table
 
 MOST_CATEGORIES = 255
 """What the learner takes; rarer categories are given to it as one."""
+
+Predictor = Callable[[np.ndarray], np.ndarray]
+"""What was learnt: inputs (n_rows, n_used) to probabilities (n_rows, n_classes), or to numbers
+(n_rows,)."""
 
 
 @dataclass(frozen=True)
@@ -93,18 +98,7 @@ def classify(
     -------
     ndarray of float64, shape (n_tests, n_classes)
     """
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
-    found = np.unique(classes)
-    probabilities = np.zeros((len(tests), n_classes))
-    if len(found) == 1 or not inputs.shape[1]:
-        probabilities[:] = np.bincount(classes, minlength=n_classes) / len(classes)
-        return probabilities
-    learner = HistGradientBoostingClassifier(**design.settings(len(inputs), seed, rounds))
-    with _one_thread():
-        learner.fit(inputs, classes)
-        probabilities[:, found] = learner.predict_proba(tests)
-    return probabilities
+    return boost(design, inputs, classes, n_classes, seed, rounds)(tests)
 
 
 def regress(
@@ -116,24 +110,91 @@ def regress(
     rounds: int = 100,
 ) -> np.ndarray:
     """Train a regressor and return its predictions on `tests`, float64 of shape (n_tests,)."""
-    from sklearn.ensemble import HistGradientBoostingRegressor
-
-    if not inputs.shape[1] or np.ptp(numbers) == 0:
-        return np.full(len(tests), numbers.mean())
-    learner = HistGradientBoostingRegressor(**design.settings(len(inputs), seed, rounds))
-    with _one_thread():
-        learner.fit(inputs, numbers)
-        predictions: np.ndarray = learner.predict(tests)
-    return predictions
+    return boost(design, inputs, numbers, 0, seed, rounds)(tests)
 
 
-def _one_thread() -> AbstractContextManager[Any]:
-    """Return a context in which trees grow on one thread.
+def boost(
+    design: Design,
+    inputs: np.ndarray,
+    answers: np.ndarray,
+    n_classes: int,
+    seed: int,
+    rounds: int = 100,
+    **more: Any,
+) -> Predictor:
+    """Train boosted trees.
+
+    Parameters
+    ----------
+    design : Design
+    inputs : ndarray of float64, shape (n_rows, n_used)
+    answers : ndarray of int or float, shape (n_rows,)
+        Classes in [0, n_classes), or numbers.
+    n_classes : int
+        0 where numbers are predicted.
+    seed, rounds : int
+    **more
+        Further settings of the trees.
+
+    Returns
+    -------
+    Predictor
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    if not inputs.shape[1] or np.ptp(answers) == 0:
+        return constant(answers, n_classes)
+    kind = HistGradientBoostingClassifier if n_classes else HistGradientBoostingRegressor
+    settings = design.settings(len(inputs), seed, rounds)
+    if n_classes > 2:
+        # Without it the leaves of rare classes grow without bound, and predictions are noise.
+        settings["l2_regularization"] = 1.0
+    trees = kind(**{**settings, **more})
+    with one_thread():
+        trees.fit(inputs, answers)
+    return predictor(trees, n_classes)
+
+
+def constant(answers: np.ndarray, n_classes: int) -> Predictor:
+    """Return the predictor that knows the answers but no input: their shares, or their mean."""
+    if not n_classes:
+        return lambda inputs: np.full(len(inputs), answers.mean())
+    shares = np.bincount(answers, minlength=n_classes) / len(answers)
+    return lambda inputs: np.tile(shares, (len(inputs), 1))
+
+
+def predictor(learner: Any, n_classes: int) -> Predictor:
+    """Return what a fitted estimator of scikit-learn predicts.
+
+    A class that it has never seen gets probability 0.
+    """
+
+    def predict(inputs: np.ndarray) -> np.ndarray:
+        with one_thread():
+            if not n_classes:
+                numbers: np.ndarray = learner.predict(inputs)
+                return numbers
+            probabilities = np.zeros((len(inputs), n_classes))
+            probabilities[:, learner.classes_] = learner.predict_proba(inputs)
+            return probabilities
+
+    return predict
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which learners run on one thread.
 
     Sums then have one order on every machine, and threads that wait for each other do not burn
     the time of a busy processor, which made training ten times slower.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="openmp")
+    limits: AbstractContextManager[Any] = _libraries().limit(limits=1)
     return limits
+
+
+@cache
+def _libraries() -> Any:
+    """Return the control of the threads of the libraries that scikit-learn has loaded."""
+    import sklearn.ensemble  # noqa: F401
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()

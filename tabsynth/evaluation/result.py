@@ -41,7 +41,7 @@ Word = Literal["leak detected", "no leak detected at this power", "inconclusive"
 
 @dataclass(frozen=True)
 class Finding:
-    """One test for disclosure: did the synthetic rows tell more than fresh real rows would?
+    """One test for disclosure: whether synthetic rows tell more than fresh real rows would.
 
     Attributes
     ----------

@@ -2,77 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
 from tabsynth.errors import DataError
 from tabsynth.evaluation.base import Figure, Measure, measures
 from tabsynth.evaluation.comparison import Comparison
-from tabsynth.evaluation.frame import MISSING, Table
-from tabsynth.evaluation.intervals import bootstrap
-from tabsynth.evaluation.learner import Design, classify, regress
+from tabsynth.evaluation.exam import Answers, Exam, answers_of, exam_of, parts_of, task_of
+from tabsynth.evaluation.predictor import BOOSTED, LEARNERS, Learner
 from tabsynth.evaluation.result import Score
+from tabsynth.evaluation.skill import (
+    BOTH,
+    average_precision,
+    everything,
+    f1,
+    half_width,
+    percentiles,
+    spread,
+)
 
-FEW = 10
-"""A number with at most so many distinct values is predicted as a class."""
-MOST_CLASSES = 20
-"""Most classes that are told apart; rows of rarer ones are left out."""
-FEWEST_TESTS = 20
-
-Statistic = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True, eq=False)
-class Task:
-    """What is predicted, and how.
-
-    Attributes
-    ----------
-    place : int
-        Feature that is the target.
-    classes : ndarray of int or None, shape (n_levels + 1,)
-        Class of each code, -1 where rows are left out; None where a number is predicted.
-    n_classes : int
-    n_left_out : int
-        Distinct values that are too rare for a class of their own.
-    """
-
-    place: int
-    classes: np.ndarray | None
-    n_classes: int = 0
-    n_left_out: int = 0
-
-    @classmethod
-    def of(cls, place: int, comparison: Comparison) -> Task:
-        """Return the task of a target, read off the real rows."""
-        feature = comparison.features[place]
-        counts = comparison.train.counts(place)[:-1]
-        if comparison.holdout is not None:
-            counts = counts + comparison.holdout.counts(place)[:-1]
-        n_distinct = int(np.count_nonzero(counts))
-        if not feature.is_nominal and n_distinct > FEW:
-            return cls(place, None)
-        kept = np.argsort(-counts, kind="stable")[: min(MOST_CLASSES, n_distinct)]
-        classes = np.full(len(feature) + 1, MISSING)
-        classes[np.sort(kept)] = np.arange(len(kept))
-        return cls(place, classes, len(kept), max(0, n_distinct - len(kept)))
-
-    @property
-    def is_classification(self) -> bool:
-        """Whether classes are predicted."""
-        return self.classes is not None
-
-    def answers(self, table: Table) -> np.ndarray:
-        """Return the class or number of each row, float64; NaN for rows that are left out."""
-        codes = table.codes[:, self.place]
-        if self.classes is None:
-            numbers: np.ndarray = table.features[self.place].numbers[codes]
-            return numbers
-        classes: np.ndarray = self.classes[codes].astype(np.float64)
-        classes[classes == MISSING] = np.nan
-        return classes
+IMBALANCED = 0.25
+"""Share of the rarer of two classes below which its own figures are added."""
 
 
 @measures.register("tstr")
@@ -83,7 +35,12 @@ class TrainOnSynthetic(Measure):
     ----------
     target : str
     name : str
-        Of its score: "tstr" for the first target, "tstr:<target>" for others.
+        Of its score: "tstr", "tstr_logistic" or "tstr_ridge", "tstr_forest" for the first target;
+        followed by ":<target>" for others.
+    learner : str
+        "boosted", "linear" or "forest".
+    title : str
+        What the learner is called.
 
     References
     ----------
@@ -92,161 +49,158 @@ class TrainOnSynthetic(Measure):
 
     order = 40
 
-    def __init__(self, target: str = "", name: str = "tstr") -> None:
+    def __init__(
+        self,
+        target: str = "",
+        name: str = "tstr",
+        learner: str = "boosted",
+        title: str = "boosted trees",
+    ) -> None:
         self.target = target
+        self.learner = learner
+        added = "" if learner == BOOSTED.name else f" with {title}"
         self.figures = (
             Figure(
                 name,
-                f"Predicting {target!r} (train on synthetic, test on real)",
+                f"Predicting {target!r}{added} (train on synthetic, test on real)",
                 "utility",
                 "higher",
                 1.0,
-                f"How well boosted trees that learnt from synthetic rows predict {target!r} on "
-                "real rows that the model never saw; the nearer to the reference the better.",
+                f"How well {title} that learnt from synthetic rows "
+                f"predict{'s' if title.startswith('a ') or 'regression' in title else ''} "
+                f"{target!r} on real rows that the model never saw; the nearer to the reference "
+                "the better.",
             ),
         )
 
     @classmethod
     def plan(cls, comparison: Comparison) -> Sequence[Measure]:
-        """Return one measure for each target."""
-        return [
-            cls(target, f"tstr:{target}" if place else "tstr")
-            for place, target in enumerate(comparison.targets)
-        ]
+        """Return one measure for each target and learner."""
+        planned: list[Measure] = []
+        for place, target in enumerate(comparison.targets):
+            for learner in LEARNERS.values():
+                label, title = _called(learner, comparison, target)
+                name = f"tstr_{label}" if label else "tstr"
+                planned.append(
+                    cls(target, f"{name}:{target}" if place else name, learner.name, title)
+                )
+        return planned
 
     def measure(self, comparison: Comparison) -> list[Score]:
         """Return the AUC or R2, with an interval over the rows it was tested on."""
-        place = comparison.place(self.target)
-        if place is None:
-            raise DataError(
-                f"Column {self.target!r} is of a type that is never compared, so it cannot be "
-                "predicted. Name another target, or give the column another type in the schema."
-            )
-        task = Task.of(place, comparison)
+        exam = exam_of(comparison, self.target)
+        task = exam.task
         n = comparison.n_equal
-        design = Design.of([comparison.real, comparison.train, comparison.synthetic], [place])
-        tests = design.matrix(comparison.real)
-        truth = task.answers(comparison.real)
-        asked = ~np.isnan(truth)
-        if asked.sum() < FEWEST_TESTS:
-            raise DataError(
-                f"Only {asked.sum()} rows to test on have a usable value of {self.target!r}; "
-                f"{FEWEST_TESTS} are needed."
-            )
-        if np.ptp(truth[asked]) == 0:
-            raise DataError(
-                f"{self.target!r} has the same value in all rows to test on, so there is nothing "
-                "to predict."
-            )
-        seed = comparison.streams.integer(f"tstr {self.target}")
-
-        def judged(table: Table) -> Statistic:
-            known = task.answers(table)
-            usable = ~np.isnan(known)
-            if not usable.any():
-                raise DataError(f"No row to learn from has a usable value of {self.target!r}.")
-            inputs = design.matrix(table)[usable]
-            if task.is_classification:
-                rounds = 100 if task.n_classes <= 2 else max(20, 200 // task.n_classes)
-                answers = classify(
-                    design,
-                    inputs,
-                    known[usable].astype(np.int64),
-                    tests[asked],
-                    task.n_classes,
-                    seed,
-                    rounds,
-                )
-                return macro_area(answers, truth[asked].astype(np.int64))
-            return r2(regress(design, inputs, known[usable], tests[asked], seed), truth[asked])
-
-        once = np.ones((1, int(asked.sum())))
-        synthetic = judged(comparison.synthetic.first(n))
         holdout = comparison.holdout is not None
-        rng = comparison.rng(f"tstr interval {self.target}")
-        metric = "R2"
-        if task.is_classification:
-            metric = "AUC" if task.n_classes <= 2 else "macro AUC, one class against the rest"
-        meaning = (
-            "0.5 is guessing, 1 is perfect"
-            if task.is_classification
-            else "0 is as good as the mean, 1 is perfect"
-        )
+
+        def answers(table: str) -> Answers:
+            return answers_of(comparison, self.target, self.learner, ((table, 0, n),))
+
+        once = everything(len(exam))
+        synthetic = answers("synthetic")
+        judge = task.skill(synthetic.predictions, exam.truth)
+        value, drawn = float(judge(once)[0]), judge(exam.draws)
+        details: dict[str, object] = {
+            "target": self.target,
+            "learner": self.learner,
+            "metric": task.metric,
+            "rows_learnt_from": synthetic.n_rows,
+            "rows_tested_on": len(exam),
+            "classes": task.n_classes,
+            "rare_values_left_out": task.n_left_out,
+        }
+        details |= _minority(exam, synthetic, "")
+        reference = None
+        if holdout:
+            real = answers("train")
+            other = task.skill(real.predictions, exam.truth)
+            reference = float(other(once)[0])
+            difference = value - reference
+            details["difference_to_real"] = difference
+            with suppress(DataError):
+                half = self._uncertainty(comparison, exam, drawn - other(exam.draws))
+                details |= {
+                    "difference_low": difference - half,
+                    "difference_high": difference + half,
+                    "difference_interval": BOTH,
+                }
+            details |= _minority(exam, real, "_real")
+        independent = task.skill(answers("independent").predictions, exam.truth)
+        problems = [] if holdout else [
+            "No holdout: tested on the training rows, which flatters tables that repeat them."
+        ]  # fmt: skip
         return [
             self.figures[0].score(
-                synthetic(once)[0],
-                explanation=f"{self.figures[0].explanation} Figure: {metric}; {meaning}.",
-                interval=bootstrap(synthetic, int(asked.sum()), rng),
-                reference=float(judged(comparison.train.first(n))(once)[0]) if holdout else None,
-                reference_text="The same trees after learning from as many real training rows."
+                value,
+                explanation=f"{self.figures[0].explanation} {task.meaning}",
+                interval=percentiles(value, drawn),
+                reference=reference,
+                reference_text="The same learner after as many real training rows."
                 if holdout
                 else "",
-                baseline=float(judged(comparison.independent.first(n))(once)[0]),
-                problem=""
-                if holdout
-                else "No holdout: tested on the training rows, which flatters tables that repeat "
-                "them.",
-                details={
-                    "target": self.target,
-                    "metric": metric,
-                    "rows_learnt_from": n,
-                    "rows_tested_on": int(asked.sum()),
-                    "classes": task.n_classes,
-                    "rare_values_left_out": task.n_left_out,
-                },
+                baseline=float(independent(once)[0]),
+                problem=" ".join([*problems, *shortcomings(exam, synthetic)]),
+                details=details,
             )
         ]
 
+    def _uncertainty(self, comparison: Comparison, exam: Exam, drawn: np.ndarray) -> float:
+        """Return half the width of the interval of the difference to learning from real rows.
 
-def macro_area(probabilities: np.ndarray, truth: np.ndarray) -> Statistic:
-    """Return a function that gives the area under the ROC curve for weighted rows.
-
-    Parameters
-    ----------
-    probabilities : ndarray of float64, shape (n_rows, n_classes)
-    truth : ndarray of int, shape (n_rows,)
-
-    Returns
-    -------
-    callable
-        Takes weights (n_draws, n_rows) and returns areas (n_draws,): of two classes that of the
-        second one, of more the mean over the classes that occur, each against the rest.
-    """
-    n_classes = probabilities.shape[1]
-    chosen = [1] if n_classes == 2 else range(n_classes)
-
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        areas = np.array([_weighted_area(probabilities[:, k], truth == k, weights) for k in chosen])
-        known = ~np.isnan(areas)
-        total = np.where(known, areas, 0.0).sum(axis=0)
-        n_known = known.sum(axis=0)
-        return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)
-
-    return statistic
+        The variance over the rows tested on is that of the paired `drawn` differences; that over
+        the rows learnt from is read off models of disjoint parts of them.
+        """
+        once = everything(len(exam))
+        learnt, freedom = 0.0, 0
+        for table in ("synthetic", "train"):
+            skills = np.array([
+                exam.task.skill(part.predictions, exam.truth)(once)[0]
+                for part in parts_of(comparison, self.target, self.learner, table)
+            ])  # fmt: skip
+            learnt += float(spread(skills))
+            freedom += len(skills) - 1
+        return half_width(float(np.nanvar(drawn)), learnt, freedom)
 
 
-def _weighted_area(scores: np.ndarray, positive: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the area of one class against the rest, ties half; NaN where one side is empty."""
-    order = np.argsort(scores, kind="stable")
-    sorted_scores = scores[order]
-    starts = np.flatnonzero(np.append(True, sorted_scores[1:] != sorted_scores[:-1]))
-    ordered = weights[:, order]
-    mine = np.add.reduceat(ordered * positive[order], starts, axis=1)
-    rest = np.add.reduceat(ordered * ~positive[order], starts, axis=1)
-    below = np.cumsum(rest, axis=1) - rest / 2
-    pairs = mine.sum(axis=1) * rest.sum(axis=1)
-    won = (mine * below).sum(axis=1)
-    return np.where(pairs > 0, won / np.where(pairs > 0, pairs, 1.0), np.nan)
+def _called(learner: Learner, comparison: Comparison, target: str) -> tuple[str, str]:
+    """Return the label and the title of a learner for a target."""
+    try:
+        numbers = not task_of(comparison, target).is_classification
+    except DataError:
+        numbers = False
+    if numbers:
+        return learner.number_label, learner.number_title
+    return learner.label, learner.title
 
 
-def r2(predictions: np.ndarray, truth: np.ndarray) -> Statistic:
-    """Return a function that gives R2 for weighted rows: (n_draws, n_rows) to (n_draws,)."""
-    centred = truth - truth.mean()
-    errors = (truth - predictions) ** 2
+def shortcomings(exam: Exam, answers: Answers) -> list[str]:
+    """Return sentences about what the synthetic rows lack, so that it could not be learnt."""
+    if answers.learnt_nothing:
+        return [
+            f"{exam.target!r} has the same value in all synthetic rows learnt from, so nothing "
+            "could be learnt from them."
+        ]
+    if answers.n_unseen:
+        return [
+            f"{answers.n_unseen} of the {exam.task.n_classes} values of {exam.target!r} occur in "
+            "no synthetic row learnt from, so they are never predicted."
+        ]
+    return []
 
-    def statistic(weights: np.ndarray) -> np.ndarray:
-        size = weights.sum(axis=1)
-        spread = weights @ centred**2 - (weights @ centred) ** 2 / size
-        return np.where(spread > 0, 1 - weights @ errors / np.where(spread > 0, spread, 1), np.nan)
 
-    return statistic
+def _minority(exam: Exam, answers: Answers, ending: str) -> Mapping[str, object]:
+    """Return figures of the rarer of two classes where it is rare."""
+    if exam.task.n_classes != 2:
+        return {}
+    rarer = int(exam.truth.mean() < 0.5)
+    positive = exam.truth == rarer
+    share = float(positive.mean())
+    if share >= IMBALANCED:
+        return {}
+    predicted = answers.predictions.argmax(axis=1) == rarer
+    found: dict[str, object] = {} if ending else {"minority_share": share}
+    found[f"minority_average_precision{ending}"] = average_precision(
+        answers.predictions[:, rarer], positive
+    )
+    found[f"minority_f1{ending}"] = f1(np.asarray(predicted), positive)
+    return found

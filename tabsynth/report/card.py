@@ -12,6 +12,7 @@ from typing import Any
 
 from tabsynth.evaluation.result import Evaluation, Score
 from tabsynth.report import pages
+from tabsynth.report.findings import sample_sizes
 from tabsynth.report.verdict import find_leaks, in_short, rows_text
 from tabsynth.report.words import (
     ABSENT,
@@ -186,6 +187,9 @@ def _figures(evaluation: Evaluation) -> list[str]:
     lines += [
         f"- **{line.topic}:** {markdown(line.verdict)}." for line in in_short(evaluation)[:-1]
     ]
+    sizes = sample_sizes(evaluation)
+    if evaluation.verdict is not None and sizes:
+        lines.append(f"- **Disclosure was tested on:** {sizes}.")
     if not evaluation.scores:
         return lines
     header = ("Figure", "Synthetic", "Interval", "Real reference", "Independent columns", "Reading")
@@ -209,7 +213,9 @@ def _row(score: Score) -> tuple[str, ...]:
 def _limits(evaluation: Evaluation) -> list[str]:
     lines = ["## Known limits", ""]
     finding = find_leaks(evaluation)
-    if finding.outcome == "leak detected":
+    if evaluation.verdict is not None and finding.outcome != "inconclusive":
+        lines += [f"- {markdown(sentence(reason))}" for reason in evaluation.verdict.reasons]
+    elif finding.outcome == "leak detected":
         lines.append("- A leak was detected: training rows can be told from unseen ones.")
     elif finding.outcome == "inconclusive":
         lines.append(f"- Disclosure could not be judged. {markdown(finding.reason)}".rstrip())

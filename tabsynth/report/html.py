@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.report import charts, pages
+from tabsynth.report.findings import sample_sizes, smallest_leak, tallies, trials
 from tabsynth.report.verdict import find_leaks, in_short, rows_text
 from tabsynth.report.words import clean, entries, finite, label, number, percent, span
 
@@ -49,9 +50,15 @@ def to_html(evaluation: Evaluation) -> str:
             lines=in_short(evaluation),
             fidelity=pages.panels(evaluation, "fidelity"),
             utility=pages.panels(evaluation, "utility"),
-            disclosure=pages.panels(evaluation, "disclosure"),
+            fairness=pages.panels(evaluation, "fairness"),
+            disclosure=pages.parts(evaluation),
             validity=pages.panels(evaluation, "validity"),
             finding=find_leaks(evaluation),
+            verdict=evaluation.verdict,
+            power=smallest_leak(evaluation.verdict),
+            sizes=sample_sizes(evaluation),
+            tallies=tallies(evaluation.verdict),
+            trials=trials(evaluation.verdict),
             not_covered=pages.not_covered(evaluation),
             marginals=full,
             small_marginals=small,

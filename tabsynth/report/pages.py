@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Pairs, Score
 from tabsynth.report import charts
+from tabsynth.report.findings import PRINCIPLES, principle_of
 from tabsynth.report.histograms import is_stretched, shares_of, worst_columns
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import (
@@ -46,7 +47,18 @@ NOT_COVERED = {
 """Attacks by a part of their score's name; those without a score are named as not covered."""
 
 
-_MARKS = {"utility": "trained on real rows"}
+_MARKS = {"utility": "trained on real rows", "fairness": "trained on real rows"}
+
+DRAWN = (
+    "tvd_1way",
+    "tvd_2way",
+    "c2st",
+    "tstr",
+    "exact_copies",
+    "membership_auc",
+    "membership_tpr",
+)
+"""Scores that are drawn, by what their names begin with up to a colon; others go in a table."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +73,13 @@ class Mark:
 
 @dataclass(frozen=True)
 class Panel:
-    """One score: its figures, its chart and what it takes to read them."""
+    """One score: its figures, its chart and what it takes to read them.
+
+    `drawn` tells whether it has a place of its own; all others share a table.
+    """
 
     score: Score
+    drawn: bool
     value: str
     chart: str | None
     marks: tuple[Mark, ...]
@@ -72,6 +88,16 @@ class Panel:
     direction: str
     notes: tuple[str, ...]
     more: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The disclosure scores of one principle."""
+
+    key: str
+    title: str
+    question: str
+    panels: tuple[Panel, ...]
 
 
 @dataclass(frozen=True)
@@ -111,9 +137,24 @@ def panels(evaluation: Evaluation, group: Group) -> list[Panel]:
     ]
 
 
+def parts(evaluation: Evaluation) -> list[Part]:
+    """Return the disclosure scores by what they would breach."""
+    found = panels(evaluation, "disclosure")
+    grouped = (
+        (name, question, tuple(p for p in found if principle_of(p.score) == name))
+        for name, question in PRINCIPLES.items()
+    )
+    return [
+        Part(name.replace(" ", "-"), label(name), question, members)
+        for name, question, members in grouped
+        if members
+    ]
+
+
 def _panel(score: Score, key: str) -> Panel:
+    drawn = score.name.partition(":")[0] in DRAWN
     marks = []
-    if finite(score.value) is not None:
+    if drawn and finite(score.value) is not None:
         signs = {"utility": "bar"}
         marks.append(
             Mark(
@@ -142,8 +183,9 @@ def _panel(score: Score, key: str) -> Panel:
         notes.append(f"Interval: {sentence(score.interval.method)}")
     return Panel(
         score=score,
+        drawn=drawn,
         value=number(score.value),
-        chart=charts.draw_strip(score, f"c-{key}", bar=score.group == "utility"),
+        chart=charts.draw_strip(score, f"c-{key}", bar=score.group == "utility") if drawn else None,
         marks=tuple(marks),
         placement="" if score.group == "disclosure" else placement(score),
         comparison=comparison(score),
@@ -233,7 +275,9 @@ def pair_table(pairs: Pairs) -> Table:
 
 def not_covered(evaluation: Evaluation) -> list[str]:
     """Return what no attack of this evaluation looked for."""
-    names = [score.name for score in evaluation.group("disclosure")]
+    names = [
+        score.name for score in evaluation.group("disclosure") if finite(score.value) is not None
+    ]
     return [text for part, text in NOT_COVERED.items() if not any(part in name for name in names)]
 
 

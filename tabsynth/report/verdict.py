@@ -11,12 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tabsynth.evaluation.result import Evaluation, Group, Score
+from tabsynth.evaluation.result import Evaluation, Group, Score, Verdict
+from tabsynth.report.findings import smallest_leak
 from tabsynth.report.words import (
     anything,
     comparison,
     direction,
     finite,
+    label,
     number,
     placement,
     sentence,
@@ -28,6 +30,7 @@ Outcome = Literal["leak detected", "no leak detected at this power", "inconclusi
 HEADLINES: dict[Group, tuple[str, ...]] = {
     "fidelity": ("c2st", "tvd_2way", "tvd_1way"),
     "utility": (),
+    "fairness": (),
     "disclosure": ("membership_auc",),
     "validity": (),
 }
@@ -41,6 +44,9 @@ PLAIN = {
     "{value}",
 }
 """What a score says, for those that most readers meet for the first time."""
+
+MOST_REASONS = 3
+"""Reasons of a verdict that "In short" has room for."""
 
 NO_STATEMENT = (
     "Nothing was recorded about differential privacy. Take it that none was used and that nothing "
@@ -184,7 +190,14 @@ def excludes_chance(score: Score) -> bool:
 
 
 def find_leaks(evaluation: Evaluation) -> Finding:
-    """Return what the disclosure scores say together."""
+    """Return what the disclosure scores say together.
+
+    The verdict of the evaluation decides where there is one. Evaluations without one, such as
+    those of other tools, are judged by the intervals of their scores.
+    """
+    if evaluation.verdict is not None:
+        verdict = evaluation.verdict
+        return Finding(verdict.word, " ".join(sentence(text) for text in verdict.reasons), ())
     scores = evaluation.group("disclosure")
     attacks = [
         score
@@ -264,6 +277,8 @@ def _measured(evaluation: Evaluation, group: Group, nothing: str) -> Line:
 
 
 def _disclosure(evaluation: Evaluation) -> Line:
+    if evaluation.verdict is not None:
+        return _judged(evaluation, evaluation.verdict)
     finding = find_leaks(evaluation)
     verdict = finding.outcome
     figures = [_against_chance(score) for score in finding.scores[:1]]
@@ -280,6 +295,22 @@ def _disclosure(evaluation: Evaluation) -> Line:
     text = " ".join(part for part in (finding.reason, *figures, meaning, *weak) if part)
     short = " ".join([f"{verdict}.", finding.reason or figures[0]])
     return Line("Disclosure", verdict.capitalize(), text, short, verdict == "leak detected")
+
+
+def _judged(evaluation: Evaluation, verdict: Verdict) -> Line:
+    """Return the line of an evaluation that has a verdict."""
+    reasons = [sentence(reason) for reason in verdict.reasons]
+    shown = reasons[:MOST_REASONS]
+    if len(reasons) > MOST_REASONS:
+        shown.append("More in the section on disclosure.")
+    power = smallest_leak(verdict)
+    grave = verdict.word == "leak detected"
+    meaning = "The synthetic table gives away more about training rows than chance would."
+    unseen = evaluation.rows.get("holdout") or 0
+    compared = f"Compared with {number(unseen)} unseen real rows." if unseen else ""
+    text = " ".join(part for part in (meaning if grave else "", *shown, compared) if part)
+    short = " ".join(part for part in (f"{verdict.word}.", *reasons[:1], power) if part)
+    return Line("Disclosure", label(verdict.word), text, short, grave)
 
 
 def _against_chance(score: Score) -> str:

@@ -19,6 +19,7 @@ _DIRECTIONAL = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 REFERENCES: Mapping[Group, str] = {
     "fidelity": "fresh real rows",
     "utility": "real rows",
+    "fairness": "real rows",
     "disclosure": "fresh real rows",
     "validity": "real rows",
 }
@@ -155,7 +156,7 @@ def comparison(score: Score) -> str:
     >>> comparison(Score("c2st", "C2ST", "fidelity", 0.6, "half", 0.5, "", None, 0.5, "", 0.95))
     'Fresh real rows get 0.500, independent columns 0.950.'
     """
-    utility = score.group == "utility"
+    utility = score.group in ("utility", "fairness")
     opening, verb = ("trained on ", "it is") if utility else ("", "get")
     parts: list[str] = []
     for name, value in ((reference_name(score), score.reference), (BASELINE, score.baseline)):

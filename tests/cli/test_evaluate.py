@@ -2,9 +2,14 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+
+from tabsynth.cli.gates import Gate, check_gate_names
+from tabsynth.errors import ConfigError
+from tabsynth.evaluation.result import Verdict
 
 MARK = "ZQX"
 
@@ -71,6 +76,42 @@ def test_gates_stop_a_pipeline(run, tables, quick):
     unknown = run("evaluate", train, made, "--fail-under", "c2=0.6")
     assert unknown.code == 2
     assert "tvd_1way" in unknown.err
+
+
+@pytest.mark.parametrize(
+    ("name", "known"),
+    [
+        ("tstr", True),
+        ("tstr:ward", True),
+        ("tstr_forest", True),
+        ("tstr_forest:ward", True),
+        ("importance:sick", True),
+        ("demographic_parity:sick:sex", True),
+        ("importance", False),
+        ("tstr:age", False),
+        ("equalised_odds:age:sick", False),
+        ("membership_tpr:sick", False),
+    ],
+)
+def test_gates_may_name_any_score_of_a_target(name, known):
+    gates = [Gate(name, 0.5)]
+    if known:
+        check_gate_names(gates, ["sick", "ward"])
+    else:
+        with pytest.raises(ConfigError, match="There is no score called"):
+            check_gate_names(gates, ["sick", "ward"])
+
+
+def test_scores_are_printed_by_group_after_the_verdict(run, tables, quick, monkeypatch):
+    judged = replace(quick, verdict=Verdict("inconclusive", 0.05, reasons=("The reason is this.",)))
+    monkeypatch.setattr("tabsynth.evaluation.evaluate", lambda *rest, **options: judged)
+    train, made, unseen = tables
+    printed = run("evaluate", train, made, "--holdout", unseen).err
+    lines = [line.strip() for line in printed.splitlines()]
+    assert "Disclosure: inconclusive." in lines
+    assert lines.index("Disclosure: inconclusive.") < lines.index("Fidelity")
+    assert lines.index("Fidelity") < lines.index("Disclosure")
+    assert "The reason is this." in lines
 
 
 def test_tables_that_do_not_match_are_refused(run, tables):

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabsynth.evaluation.disclosure import ExactCopies, Membership
+from tabsynth.evaluation.copying import ExactCopies
+from tabsynth.evaluation.disclosure import Membership
 from tabsynth.schema import Column, Schema
 
 
@@ -16,7 +17,7 @@ def test_a_copy_of_the_training_table_is_found_whole(comparison, sample):
     train = sample(1500, "train")
     compared = comparison(train, train, sample(2000, "holdout"))
     copies = copies_of(compared)
-    area, found = Membership().measure(compared)
+    area, found, _ = Membership().measure(compared)
     assert copies.value == 1
     assert copies.reference < 0.01
     assert area.value > 0.99
@@ -41,7 +42,7 @@ def test_a_copy_with_a_little_noise_is_found(comparison, sample):
     train = sample(1500, "train")
     made = train.assign(seen=train["seen"] + pd.Timedelta(days=1), income=train["income"] + 3)
     compared = comparison(train, made, sample(2000, "holdout"))
-    area, found = Membership().measure(compared)
+    area, found, _ = Membership().measure(compared)
     assert copies_of(compared).value < 0.01
     assert area.interval.low > 0.6
     assert found.interval.low > 0.05
@@ -51,11 +52,11 @@ def test_a_copy_with_a_little_noise_is_found(comparison, sample):
 def test_fresh_real_rows_are_no_leak(comparison, sample, seed):
     train, made, holdout = (sample(1000, f"{name} {seed}") for name in ("a", "b", "c"))
     compared = comparison(train, made, holdout)
-    area, found = Membership().measure(compared)
+    area, found, _ = Membership().measure(compared)
     copies = copies_of(compared)
     assert area.interval.low <= 0.5 <= area.interval.high
     assert found.interval.low <= 0.01
-    assert found.value == pytest.approx(0.01, abs=0.015)
+    assert found.value == pytest.approx(0.01, abs=0.025)
     assert copies.interval.low <= copies.details["chance"]
 
 
@@ -67,7 +68,7 @@ def test_few_columns_make_equal_rows_by_chance(comparison, streams):
     )
     compared = comparison(train, made, holdout, schema)
     score = copies_of(compared)
-    area, found = Membership().measure(compared)
+    area, found, _ = Membership().measure(compared)
     assert score.value == score.reference == 1
     assert score.interval.low <= score.details["chance"]
     assert area.interval.low <= 0.5 <= area.interval.high
@@ -92,22 +93,22 @@ def test_a_table_of_frequent_rows_is_no_copy(comparison, streams):
 
 def test_more_synthetic_rows_than_real_ones_do_not_alarm(comparison, sample):
     compared = comparison(sample(600, "a"), sample(4000, "b"), sample(500, "c"))
-    area, found = Membership().measure(compared)
+    area, found, _ = Membership().measure(compared)
     assert area.interval.low <= 0.5 <= area.interval.high
     assert found.interval.low <= 0.01
 
 
 def test_a_small_holdout_is_called_too_small_to_show_a_leak(comparison, sample):
     train = sample(300, "a")
-    area, found = Membership().measure(comparison(train, train, sample(200, "c")))
-    assert "no leak can be shown" in found.problem
+    area, found, _ = Membership().measure(comparison(train, train, sample(200, "c")))
+    assert "this figure alone can show no leak" in found.problem
     assert found.interval.low == 0
     assert area.problem == ""
     assert area.interval.low > 0.9
 
 
 def test_every_attack_is_in_the_details_and_the_best_has_a_name(comparison, sample):
-    area, found = Membership().measure(comparison(*(sample(200, name) for name in "abc")))
+    area, found, _ = Membership().measure(comparison(*(sample(200, name) for name in "abc")))
     for score in (area, found):
         assert score.details["best"] in score.details["attacks"]
-        assert len(score.details["attacks"]) == 3
+        assert len(score.details["attacks"]) == 7

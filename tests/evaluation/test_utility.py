@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from tabsynth.errors import DataError
-from tabsynth.evaluation.utility import TrainOnSynthetic, macro_area, r2
+from tabsynth.evaluation.skill import macro_area, r2
+from tabsynth.evaluation.utility import TrainOnSynthetic
 from tabsynth.schema import Column, Schema
 
 
@@ -90,7 +91,14 @@ def test_a_target_that_is_constant_or_never_compared_is_refused(comparison, samp
 def test_several_targets_are_planned_one_by_one(comparison, sample):
     frame = sample(50, "a")
     planned = TrainOnSynthetic.plan(comparison(frame, frame, frame, targets=("ill", "age")))
-    assert [measure.figures[0].name for measure in planned] == ["tstr", "tstr:age"]
+    assert [measure.figures[0].name for measure in planned] == [
+        "tstr",
+        "tstr_logistic",
+        "tstr_forest",
+        "tstr:age",
+        "tstr_ridge:age",
+        "tstr_forest:age",
+    ]
 
 
 def test_the_weighted_area_is_that_of_repeated_rows(streams):
@@ -99,9 +107,9 @@ def test_the_weighted_area_is_that_of_repeated_rows(streams):
     rng = streams.numpy("areas")
     odds = np.round(rng.random(60), 1)
     truth = rng.integers(0, 2, 60)
-    weights = rng.integers(0, 4, (3, 60)).astype(float)
+    weights = rng.integers(0, 4, (60, 3))
     found = macro_area(np.stack([1 - odds, odds], axis=1), truth)(weights)
-    expected = [roc_auc_score(truth, odds, sample_weight=row) for row in weights]
+    expected = [roc_auc_score(truth, odds, sample_weight=row) for row in weights.T]
     assert found == pytest.approx(expected)
 
 
@@ -111,6 +119,6 @@ def test_the_weighted_r2_is_that_of_repeated_rows(streams):
     rng = streams.numpy("r2")
     truth = rng.normal(100, 5, 60)
     guess = truth + rng.normal(0, 3, 60)
-    weights = rng.integers(0, 4, (3, 60)).astype(float)
+    weights = rng.integers(0, 4, (60, 3))
     found = r2(guess, truth)(weights)
-    assert found == pytest.approx([r2_score(truth, guess, sample_weight=row) for row in weights])
+    assert found == pytest.approx([r2_score(truth, guess, sample_weight=row) for row in weights.T])
