@@ -109,9 +109,7 @@ def run(name: str, model: str, folder: Path) -> dict[str, object]:
         and len(made.frame) == len(real.frame)
         and html.stat().st_size > 10_000
     )
-    small = type(schema)(
-        tuple(schema[name] for name in kept), missing_values=schema.missing_values
-    )
+    small = type(schema)(tuple(schema[name] for name in kept), missing_values=schema.missing_values)
     check_schema(with_dtypes(small, made.frame), made.frame)
     return {**row, "left_out": " ".join(left_out), "passed": "yes" if right else "no"}
 
