@@ -27,7 +27,7 @@ from tabsynth.models.neural.device import (
 from tabsynth.models.neural.heads import cross_entropy
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
+from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
@@ -39,8 +39,6 @@ CODINGS = {
     "modes": Coding("modes", size=10),
     "bins": Coding("bins", size=32, sub_bins=16),
 }
-SETTLING_ROWS = 10_000
-"""Rows over which batch normalisation and the shares of codes are settled after training."""
 
 
 @dataclass(frozen=True)
@@ -331,8 +329,7 @@ class CTGAN(Model):
     @torch.no_grad()
     def _settle(self, shares: torch.Tensor, noise: torch.Generator) -> None:
         """Fix the statistics of batch normalisation, then calibrate the shares of codes."""
-        size = chunk_rows(self._generator.spans)
-        sizes = [size] * max(1, SETTLING_ROWS // size)
+        sizes = settling_chunks(self._generator.spans)
         for layer in self._generator.modules():
             if isinstance(layer, nn.BatchNorm1d):
                 layer.reset_running_stats()

@@ -29,7 +29,7 @@ from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.offsets import OffsetHead
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
+from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import batches, cosine_rate, plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
@@ -241,8 +241,8 @@ class TVAE(Model):
         self._fit_latent(encoder.eval(), index, offsets, generator)
 
         def hidden() -> list[torch.Tensor]:
-            latents = self._draw_latent(POSTERIOR_ROWS, generator)
-            return [decoder.body(part) for part in torch.split(latents, chunk_rows(spans))]
+            sizes = settling_chunks(spans)
+            return [decoder.body(self._draw_latent(n, generator)) for n in sizes]
 
         calibrate(decoder.codes, hidden, shares, spans)
         return self
