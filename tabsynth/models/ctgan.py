@@ -39,6 +39,8 @@ CODINGS = {
     "modes": Coding("modes", size=10),
     "bins": Coding("bins", size=32, sub_bins=16),
 }
+OPERATIONS = 8e12
+"""Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ class CTGANParameters(HyperParameters):
     epochs, steps : int or None
         Passes over the table, or steps, which come first where both are given; None chooses from
         the size of the table.
-    batch_size : int or None
-        Rows of a step; None chooses from the size of the table.
+    batch_size : int
+        Rows of a step, drawn with replacement; at most the rows of the table.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to train and sample. Runs repeat byte for byte on the processor only.
     """
@@ -89,15 +91,15 @@ class CTGANParameters(HyperParameters):
     average: float = 0.998
     epochs: int | None = None
     steps: int | None = None
-    batch_size: int | None = None
+    batch_size: int = 500
     device: str = "auto"
 
     def __post_init__(self) -> None:
         check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("device", self.device, DEVICES)
-        for name in ("noise", "hidden", "embedding", "pac", "penalty_every"):
+        for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
             check_integer(name, getattr(self, name), 1)
-        for name in ("epochs", "steps", "batch_size"):
+        for name in ("epochs", "steps"):
             check_integer(name, getattr(self, name), 1, optional=True)
         check_real("penalty", self.penalty, 0.0)
         check_real("temperature", self.temperature, 1e-3)
@@ -234,7 +236,8 @@ class CTGAN(Model):
             steps=own.steps,
             batch_size=own.batch_size,
             usual_epochs=60,
-            most_steps=2500,
+            most_steps=1800,
+            operations=OPERATIONS,
         )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac

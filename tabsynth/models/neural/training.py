@@ -46,6 +46,7 @@ def plan(
     batch_size: int | None,
     usual_epochs: int,
     most_steps: int,
+    operations: float = OPERATIONS,
 ) -> Plan:
     """Choose the batch size and the number of steps from the size of the table.
 
@@ -61,6 +62,8 @@ def plan(
         Epochs of a table that is neither small nor large.
     most_steps : int
         Steps of a large table.
+    operations : float
+        Arithmetic to spend at most, as long as there are `FEWEST_STEPS`.
 
     Examples
     --------
@@ -83,7 +86,7 @@ def plan(
         return Plan(batch_size, max(1, steps))
     steps = math.ceil(usual_epochs * n_rows / batch_size)
     # A row costs about 6 operations a weight forth and back, an update about 200.
-    affordable = int(OPERATIONS / (n_weights * (6 * batch_size + 200)))
+    affordable = int(operations / (n_weights * (6 * batch_size + 200)))
     return Plan(batch_size, max(FEWEST_STEPS, min(steps, most_steps, affordable)))
 
 
