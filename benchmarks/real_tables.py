@@ -8,7 +8,8 @@ Writes `benchmarks/results/real_tables.csv` and a Markdown table beside it. Tabl
 reading, inference and the report are part of what is measured. A run counts as passed where the
 exit code is 0, the synthetic file has the rows, the names and the order of the source's columns
 (free text, which is left out on purpose, aside), every value reads as the column's type, and the
-report is there.
+report is there. Runs use one thread unless told otherwise, so that seconds mean something on a
+machine that is not idle.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import argparse
 import csv
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -51,7 +51,7 @@ RESULTS = Path(__file__).parent / "results"
 SCORES = ("tvd_1way", "tvd_2way", "c2st", "membership_auc", "membership_tpr", "exact_copies")
 
 
-def run(name: str, model: str, folder: Path) -> dict[str, object]:
+def run(name: str, model: str, folder: Path, threads: int) -> dict[str, object]:
     """Run one table in a process of its own and return the row of the result table."""
     entry = datasets.describe(name)
     source = datasets.locate(name)
@@ -72,7 +72,9 @@ def run(name: str, model: str, folder: Path) -> dict[str, object]:
         if marker:
             command += ["--missing", marker]
     started = time.perf_counter()
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    limits = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    environment = {**os.environ, **limits} if threads else None
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     error = process.stderr.read() if process.stderr else ""
     _, status, usage = os.wait4(process.pid, 0)
     code = os.waitstatus_to_exitcode(status)
@@ -109,9 +111,7 @@ def run(name: str, model: str, folder: Path) -> dict[str, object]:
         and len(made.frame) == len(real.frame)
         and html.stat().st_size > 10_000
     )
-    small = type(schema)(
-        tuple(schema[name] for name in kept), missing_values=schema.missing_values
-    )
+    small = type(schema)(tuple(schema[name] for name in kept), missing_values=schema.missing_values)
     check_schema(with_dtypes(small, made.frame), made.frame)
     return {**row, "left_out": " ".join(left_out), "passed": "yes" if right else "no"}
 
@@ -126,16 +126,16 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", default=TABLES)
     parser.add_argument("--models", nargs="+", default=["auto"])
     parser.add_argument("--output", default="real_tables")
+    parser.add_argument("--threads", type=int, default=1, help="threads a run may use; 0: all")
     options = parser.parse_args()
     rows: list[dict[str, object]] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in options.tables:
             for model in options.models:
-                row = run(name, model, Path(folder))
+                row = run(name, model, Path(folder), options.threads)
                 rows.append(row)
                 print(json.dumps(row), flush=True)
                 write(rows, RESULTS / options.output)
-    print(f"peak of this script itself: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}")
 
 
 def write(rows: list[dict[str, object]], path: Path) -> None:

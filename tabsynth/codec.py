@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from tabsynth.columns import ColumnCodec, ColumnType, columns
+from tabsynth.columns import ColumnCodec, ColumnType, Values, columns
+from tabsynth.constraints import Constraint, read_constraints
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Block, Layout
 from tabsynth.encoding.table import EncodedTable
@@ -67,24 +68,21 @@ class TableCodec:
             With the problems of all columns at once.
         """
         types = types_of(schema)
+        rules = read_constraints(schema)
         summaries: dict[str, Any] = {}
         for chunk in chunks:
-            problems: list[str] = []
-            for done, (name, type_) in enumerate(types.items()):
-                monitor(Progress("reading columns", done, len(types)))
-                try:
-                    summary = type_.summarise(type_.parse(chunk[name]))
-                except SchemaError as error:
-                    problems += error.problems
-                    continue
+            for name, values in _learnt(types, rules, chunk, "reading columns", monitor).items():
+                summary = types[name].summarise(values)
                 before = summaries.get(name)
-                summaries[name] = summary if before is None else type_.merge(before, summary)
-            if problems:
-                raise SchemaError(problems)
+                summaries[name] = summary if before is None else types[name].merge(before, summary)
         if not summaries:
             raise DataError("There are no columns to learn from.")
-        codecs, problems = {}, []
+        codecs: dict[str, ColumnCodec] = {}
+        problems: list[str] = []
+        unbounded = {rule.writes for rule in rules}
         for name, type_ in types.items():
+            if name in unbounded:
+                type_ = _without_limits(type_)
             try:
                 codecs[name] = type_.fit(summaries[name], coding)
             except SchemaError as error:
@@ -104,18 +102,18 @@ class TableCodec:
         """
         table = EncodedTable.empty(len(frame), self.layout)
         block = offset = 0
-        for done, (name, type_) in enumerate(types_of(self.schema).items()):
-            monitor(Progress("encoding", done, len(self.schema)))
+        types = types_of(self.schema)
+        learnt = _learnt(types, read_constraints(self.schema), frame, "encoding", monitor)
+        for name, values in learnt.items():
             codec = self.codecs[name]
             if not codec.blocks:
                 continue
             rng = None if streams is None else streams.numpy(name)
-            codes, offsets = codec.encode(type_.parse(frame[name]), rng)
+            codes, offsets = codec.encode(values, rng)
             table.codes[:, block : block + codes.shape[1]] = codes
             table.offsets[:, offset : offset + offsets.shape[1]] = offsets
             block += codes.shape[1]
             offset += offsets.shape[1]
-        monitor(Progress("encoding", len(self.schema), len(self.schema)))
         return table
 
     def decode(
@@ -125,9 +123,12 @@ class TableCodec:
 
         Columns that are never learnt are made anew; columns that are left out are absent.
         """
-        series: dict[str, pd.Series] = {}
+        values: dict[str, Values] = {}
         block = offset = 0
-        for done, (name, type_) in enumerate(types_of(self.schema).items()):
+        types = types_of(self.schema)
+        rules = read_constraints(self.schema)
+        needed = {name for rule in rules for name in rule.reads}
+        for done, (name, type_) in enumerate(types.items()):
             monitor(Progress("decoding", done, len(self.schema)))
             codec = self.codecs[name]
             n_blocks = len(codec.blocks)
@@ -136,10 +137,13 @@ class TableCodec:
             offsets = table.offsets[:, offset : offset + n_offsets]
             block += n_blocks
             offset += n_offsets
-            if type_.drops():
-                continue
-            values = codec.decode(codes, offsets, streams.numpy(name))
-            series[name] = type_.render(values)
+            if name in needed or not type_.drops():
+                values[name] = codec.decode(codes, offsets, streams.numpy(name))
+        for rule in rules:
+            values[rule.writes] = rule.restore(values)
+        series = {
+            name: type_.render(values[name]) for name, type_ in types.items() if not type_.drops()
+        }
         monitor(Progress("decoding", len(self.schema), len(self.schema)))
         return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
 
@@ -156,6 +160,48 @@ class TableCodec:
         types = types_of(schema)
         codecs = {name: types[name].load(saved) for name, saved in state["columns"].items()}
         return cls(schema, codecs, Coding.from_dict(state["coding"]))
+
+
+def _learnt(
+    types: dict[str, ColumnType],
+    rules: list[Constraint],
+    frame: pd.DataFrame,
+    phase: str,
+    monitor: Monitor,
+) -> dict[str, Values]:
+    """Return what is learnt of each column: its values, or what a rule puts in their place."""
+    values: dict[str, Values] = {}
+    problems: list[str] = []
+    for done, (name, type_) in enumerate(types.items()):
+        monitor(Progress(phase, done, len(types)))
+        try:
+            values[name] = type_.parse(frame[name])
+        except SchemaError as error:
+            problems += error.problems
+    if not problems:
+        problems = [problem for rule in rules for problem in rule.check(values)]
+    if problems:
+        raise SchemaError(problems)
+    monitor(Progress(phase, len(types), len(types)))
+    return {**values, **{rule.writes: rule.replace(values) for rule in rules}}
+
+
+def _without_limits(type_: ColumnType) -> ColumnType:
+    """Return the type of a column whose distances to another one are learnt, not its values."""
+    parameters = {
+        name: value
+        for name, value in type_.column.parameters.items()
+        if name not in ("minimum", "maximum")
+    }
+    return type(type_)(replace(type_.column, parameters=parameters), type_.missing_values)
+
+
+def treatments(schema: Schema) -> dict[str, str]:
+    """Return what happens to each column, in a few words."""
+    words = {name: type_.treatment() for name, type_ in types_of(schema).items()}
+    for rule in read_constraints(schema):
+        words[rule.writes] = rule.treatment()
+    return words
 
 
 def types_of(schema: Schema) -> dict[str, ColumnType]:

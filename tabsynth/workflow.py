@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabsynth.codec import types_of
+from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
 from tabsynth.evaluation.result import Evaluation
@@ -149,7 +149,7 @@ def make_plan(
         n_train,
         n_holdout,
         len(table) if rows is None else rows,
-        {name: type_.treatment() for name, type_ in types.items()},
+        treatments(schema),
         tuple(notices),
     )
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 import pytest
-from tabsynth.schema.infer import infer_schema, with_dtypes
 
 from tabsynth.codec import TableCodec, types_of
 from tabsynth.encoding import Coding
 from tabsynth.errors import SchemaError
 from tabsynth.random import Streams
 from tabsynth.schema import Column, Schema
+from tabsynth.schema.infer import infer_schema, with_dtypes
 
 CODINGS = [
     Coding("bins", distinct=100_000),

@@ -57,20 +57,20 @@ def inspect(
     outputs = Outputs({"table": output}, force, [table])
     outputs.check()
 
-    from tabsynth.codec import types_of
+    from tabsynth.codec import treatments
     from tabsynth.schema.infer import infer_schema
 
     with terminal.progress():
         source = read(terminal, table, input_format, delimiter, encoding)
         terminal.begin("finding out what the columns are")
         schema = infer_schema(source.frame, missing_values=("", *(missing or ())))
-        treatments = {name: type_.treatment() for name, type_ in types_of(schema).items()}
+        treated = treatments(schema)
     terminal.say(
         f"{shown(table)}: {len(source.frame):,} rows, {len(schema)} columns",
         style="bold",
     )
     terminal.say("")
-    show_schema(terminal, schema, treatments)
+    show_schema(terminal, schema, treated)
     terminal.say("", f"Missing: {missing_text(schema)}")
     if output == STANDARD:
         print_text(schema.to_yaml())
@@ -88,6 +88,6 @@ def inspect(
                 "rows": len(source.frame),
                 "files": {"schema": output} if output else {},
                 "schema": schema.to_dict(),
-                "treatments": treatments,
+                "treatments": treated,
             }
         )

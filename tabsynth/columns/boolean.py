@@ -44,7 +44,8 @@ class Boolean(NominalType):
         if not pair or labels[0] == labels[1]:
             raise SchemaError(
                 f"Column {column.name!r} (boolean): labels must list two different values, what "
-                "false is written as and what true is, such as ['no', 'yes'] (in quotes, as YAML has words of its own for truth)."
+                "false is written as and what true is, such as ['no', 'yes']; in a schema "
+                "file in quotes, as YAML takes bare yes and no for truth values."
             )
         self.labels: tuple[Any, Any] = (labels[0], labels[1])
 

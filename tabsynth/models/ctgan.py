@@ -15,270 +15,370 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.models.neural.adversary import Critic, Generator
 from tabsynth.models.neural.conditions import Conditions, draw_conditions
-from tabsynth.models.neural.device import DEVICES, choose_device, read_weights, to_numpy
-from tabsynth.models.neural.device import write_weights
-from tabsynth.models.neural.heads import CodeHead, cross_entropy, draw, draw_gumbel, softmax
-from tabsynth.models.neural.inputs import RowInputs
-from tabsynth.models.neural.linear import Linear, uniform
+from tabsynth.models.neural.device import (
+    DEVICES,
+    choose_device,
+    read_weights,
+    to_numpy,
+    write_weights,
+)
+from tabsynth.models.neural.heads import cross_entropy
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
+from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import plan, run_steps, cosine_rate
+from tabsynth.models.neural.training import plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 
+CODINGS = {
+    "modes": Coding("modes", size=10),
+    "bins": Coding("bins", size=32, sub_bins=16),
+}
+OPERATIONS = 8e12
+"""Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
+
 
 @dataclass(frozen=True)
 class CTGANParameters(HyperParameters):
-    """Hyper-parameters."""
+    """Hyper-parameters of `CTGAN`.
+
+    Attributes
+    ----------
+    coding : {"modes", "bins"}
+        How numbers are coded: mode-specific normalisation, or quantile bins with sub-bins.
+    noise : int
+        Units of noise that a row is made from.
+    hidden : int
+        Units of each of the two hidden layers of generator and critic.
+    embedding : int
+        Units that the critic makes of a row before it looks at several together.
+    pac : int
+        Rows that the critic judges together. Batches are rounded up to a multiple of it.
+    penalty : float
+        Weight of the gradient penalty.
+    penalty_every : int
+        Steps from one gradient penalty, weighted that much more, to the next.
+    temperature : float
+        Of the softmax through which the gradient of a drawn code flows.
+    learning_rate, critic_rate : float
+        Of Adam, for the generator and for the critic.
+    average : float
+        Decay of the moving average of the generator's weights, which is what is kept.
+    epochs, steps : int or None
+        Passes over the table, or steps, which come first where both are given; None chooses from
+        the size of the table.
+    batch_size : int
+        Rows of a step, drawn with replacement; at most the rows of the table.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to train and sample. Runs repeat byte for byte on the processor only.
+    """
 
     coding: str = "modes"
     noise: int = 128
     hidden: int = 256
     embedding: int = 128
     pac: int = 10
-    penalty: float = 10.0
-    lazy: int = 1
-    temperature: float = 0.2
-    dropout: float = 0.5
-    learning_rate: float = 2e-4
-    critic_rate: float = 2e-4
+    penalty: float = 1.0
+    penalty_every: int = 2
+    temperature: float = 0.5
+    learning_rate: float = 1e-3
+    critic_rate: float = 1e-3
     average: float = 0.998
     epochs: int | None = None
-    batch_size: int | None = 500
+    steps: int | None = None
+    batch_size: int = 500
     device: str = "auto"
-    norm: str = "bn"
-    hard: bool = False
-    b1: float = 0.5
-    b2: float = 0.9
-    cosine: bool = False
-    ncrit: int = 1
-    ce: float = 1.0
-    eact: bool = True
-    skip: bool = True
-    gain: float = 0.1
-    cal: int = 6
+
+    def __post_init__(self) -> None:
+        check_choice("coding", self.coding, tuple(CODINGS))
+        check_choice("device", self.device, DEVICES)
+        for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
+            check_integer(name, getattr(self, name), 1)
+        for name in ("epochs", "steps"):
+            check_integer(name, getattr(self, name), 1, optional=True)
+        check_real("penalty", self.penalty, 0.0)
+        check_real("temperature", self.temperature, 1e-3)
+        check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
+        check_real("critic_rate", self.critic_rate, 1e-8, 1.0)
+        check_real("average", self.average, 0.0, 1.0 - 1e-6)
 
 
-class Generator(nn.Module):
-    def __init__(self, spans, p, n_conditions, generator):
-        super().__init__()
-        self.spans, self.p = spans, p
-        ce = min(n_conditions, 64)
-        H = p.hidden
-        self.condition = uniform((n_conditions, ce), 1.7, generator)
-        D = p.noise + ce
-        s = p.skip
-        self.first = Linear(D, H, generator, 2**0.5)
-        self.second = Linear(H + s * D, H, generator, 2**0.5)
-        self.codes = CodeHead(spans, 2 * H + D if s else H, generator, p.gain)
-        self.offsets = Linear(2 * H + D if s else H, spans.n_slots, generator, p.gain)
-        N = {
-            "bn": lambda: nn.BatchNorm1d(H),
-            "ln": lambda: nn.LayerNorm(H),
-            "none": lambda: nn.Identity(),
-        }[p.norm]
-        self.na = N()
-        self.nb = N()
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of the table, on the device."""
 
-    def body(self, z, k):
-        x = torch.cat([z, self.condition[k]], 1) if len(self.condition) else z
-        h = torch.relu(self.na(self.first(x)))
-        if self.p.skip:
-            h = torch.cat([h, x], 1)
-        g = torch.relu(self.nb(self.second(h)))
-        return torch.cat([g, h], 1) if self.p.skip else g
+    index: torch.Tensor
+    offsets: torch.Tensor
+    slots: torch.Tensor
+    conditions: Conditions
+    spans: Spans
 
+    def draw(
+        self, n: int, edges: torch.Tensor | None, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw conditions (zeros where there are none) and a row that fulfils each."""
+        device = self.index.device
+        if edges is None:
+            none = torch.zeros(n, dtype=torch.int64, device=device)
+            return none, torch.randint(len(self.index), (n,), generator=generator, device=device)
+        conditions = draw_conditions(n, edges, generator)
+        return conditions, self.conditions.rows(conditions, generator)
 
-class Critic(nn.Module):
-    def __init__(self, spans, p, n_conditions, generator):
-        super().__init__()
-        self.p = p
-        E, H = p.embedding, p.hidden
-        self.rows = RowInputs(spans, E, generator)
-        self.condition = uniform((n_conditions, E), 0.5, generator)
-        self.pack = Linear(E * p.pac, H, generator, 2**0.5)
-        self.inner = Linear(H, H, generator, 2**0.5)
-        self.outer = Linear(H, 1, generator)
-
-    def forward(self, y, o, k, g):
-        h = self.rows.soft(y, o)
-        if len(self.condition):
-            h = h + self.condition[k]
-        if self.p.eact:
-            h = nn.functional.leaky_relu(h, 0.2)
-        h = h.reshape(len(h) // self.p.pac, -1)
-        for l in (self.pack, self.inner):
-            h = nn.functional.leaky_relu(l(h), 0.2)
-            if self.p.dropout:
-                h = h * (torch.rand(h.shape, generator=g) > self.p.dropout) / (1 - self.p.dropout)
-        return self.outer(h)[:, 0]
+    def dense(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return shares and offsets in slots of a batch, as `Generator.soften` gives them."""
+        shares = self.offsets.new_zeros((len(rows), self.spans.width))
+        shares.scatter_(1, self.index[rows].long(), 1.0)
+        offsets = self.offsets.new_zeros((len(rows), self.spans.n_slots + 1))
+        offsets.scatter_(1, self.slots[rows], self.offsets[rows])
+        return shares, offsets[:, :-1]
 
 
 @models.register("ctgan")
 class CTGAN(Model):
+    """Conditional generative adversarial network.
+
+    In training, a discrete block and one of its codes (by the logarithm of its frequency) are
+    drawn for every row; the critic sees real rows with that code, and the generator, told of it,
+    pays for other codes. Rows are sampled with conditions that follow the *real* frequencies. The
+    critic judges `pac` rows at a time, by the Wasserstein distance with a gradient penalty.
+
+    Attributes
+    ----------
+    loss_history_ : list of dict
+        Means between reports: "step", "loss" (of the generator), "distance" (the critic's estimate
+        of the Wasserstein distance), "penalty", "condition" (cross-entropy, in nats a row).
+
+    Notes
+    -----
+    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; what is kept is the
+    generator and the frequencies of codes, not the critic.
+
+    Batch normalisation uses the statistics of a batch in training. When training ends they are
+    taken anew for the averaged weights, over rows whose conditions follow the real frequencies, and
+    stay as they are: a row does not depend on which others are sampled with it.
+
+    References
+    ----------
+    Xu et al., "Modeling Tabular Data using Conditional GAN", 2019, arXiv:1907.00503.
+    Gulrajani et al., "Improved Training of Wasserstein GANs", 2017, arXiv:1704.00028.
+    """
+
     name = "ctgan"
-    description = "Conditional adversarial network."
+    description = "Conditional adversarial network: the classic; slower and less exact than tvae."
     parameters_type = CTGANParameters
     parameters: CTGANParameters
 
+    _layout: Layout
+    _generator: Generator
+    _frequencies: torch.Tensor
+
     @property
-    def coding(self):
-        return (
-            Coding(self.parameters.coding, 10)
-            if self.parameters.coding == "modes"
-            else Coding("bins", 32, 16)
-        )
+    def coding(self) -> Coding:
+        """Mixture components, or quantile bins with sub-bins."""
+        return CODINGS[self.parameters.coding]
 
-    def fit(self, data, streams, monitor=ignore):
-        p = self.parameters
-        table = data.table()
+    def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
+        """Train generator and critic, then settle the generator.
+
+        Raises
+        ------
+        DataError
+            If there are no rows.
+        PrivacyError
+            Under a privacy budget.
+        """
+        own, table = self.parameters, data.table()
+        if not len(table):
+            raise DataError("ctgan cannot be fitted: the table has no rows. Give it at least one.")
         self._layout = data.layout
-        dev = choose_device(p.device)
-        S = self.spans = Spans(data.layout, dev)
-        index = S.index(table.codes)
-        offsets = torch.from_numpy(table.offsets)
-        slots = S.slots(index)
-        shares = read_shares(index, S)
-        C = Conditions(index, S)
-        w = streams.torch("weights")
-        G = self.G = Generator(S, p, len(C), w)
-        D = Critic(S, p, len(C), w)
-        G.codes.start_at(shares)
-        og = Adam(G.parameters(), betas=(p.b1, p.b2), decay=1e-6, average=p.average, clip=1e4)
-        od = Adam(D.parameters(), betas=(p.b1, p.b2), decay=1e-6, clip=1e4)
-        N = len(index)
-        B = min(p.batch_size, N) // p.pac * p.pac
-        steps = (p.epochs or 100) * N // B
-        n = streams.torch("noise")
-        if len(C):
-            loge = C.weights(logarithmic=True).cumsum(0)
-            self.reale = C.weights(logarithmic=False).cumsum(0)
-        used = torch.zeros(S.n_slots + 1, dtype=torch.bool)
-        used[slots[offsets != 0]] = True
-        used[-1] = False
-        self.used = used
-
-        def cond(real=False):
-            return draw_conditions(B, self.reale if real else loge, n) if len(C) else None
-
-        def real(k):
-            r = C.rows(k, n) if k is not None else torch.randint(N, (B,), generator=n)
-            y = torch.zeros(B, S.width).scatter_(1, index[r].long(), 1.0)
-            o = torch.zeros(B, S.n_slots + 1).scatter_(1, slots[r], offsets[r])
-            return y, o[:, :-1]
-
-        def fake(k):
-            h = G.body(torch.randn((B, p.noise), generator=n), k)
-            L = G.codes(h)
-            y = softmax((L + draw_gumbel(L.shape, n, dev)) / p.temperature, S)
-            if p.hard:
-                hd = torch.cat(
-                    [
-                        torch.zeros_like(v).scatter_(2, v.argmax(-1, keepdim=True), 1.0).flatten(1)
-                        for v in S.views(y.detach())
-                    ],
-                    1,
-                )
-                y = y + (hd - y).detach()
-            return L, y, torch.tanh(G.offsets(h)) * y[:, S.slot_positions] * used[:-1]
-
-        def update(step):
-            f = cosine_rate(step, steps, 1) if p.cosine else 1.0
-            out = {}
-            for _ in range(p.ncrit):
-                k = cond()
-                y, o = real(k)
-                with torch.no_grad():
-                    _, fy, fo = fake(k)
-                od.clear()
-                kk = torch.cat([k, k]) if k is not None else None
-                s = D(torch.cat([y, fy]), torch.cat([o, fo]), kk, n)
-                m = len(s) // 2
-                loss = s[m:].mean() - s[:m].mean()
-                out["gap"] = -loss.detach()
-                if step % p.lazy == 0:
-                    a = (
-                        torch.rand((B // p.pac, 1, 1), generator=n)
-                        .expand(-1, p.pac, 1)
-                        .reshape(B, 1)
-                    )
-                    my = torch.lerp(y, fy, a).requires_grad_()
-                    mo = torch.lerp(o, fo, a).requires_grad_()
-                    gy, go = torch.autograd.grad(D(my, mo, k, n).sum(), (my, mo), create_graph=True)
-                    norm = (
-                        (gy.square().sum(1) + go.square().sum(1))
-                        .reshape(-1, p.pac)
-                        .sum(1)
-                        .add(1e-12)
-                        .sqrt()
-                    )
-                    pen = (norm - 1).square().mean()
-                    loss = loss + p.penalty * p.lazy * pen
-                    out["pen"] = pen.detach() * p.lazy
-                loss.backward()
-                od.step(p.critic_rate * f)
-            k = cond()
-            L, y, o = fake(k)
-            D.requires_grad_(False)
-            s = D(y, o, k, n)
-            D.requires_grad_(True)
-            loss = -s.mean()
-            if k is not None:
-                t = S.starts.expand(B, -1).scatter(
-                    1, C.columns[k][:, None], C.positions[k][:, None]
-                )
-                ce = cross_entropy(L, t, S).gather(1, C.columns[k][:, None]).mean()
-                loss = loss + p.ce * ce
-                out["ce"] = ce.detach()
-            og.clear()
-            loss.backward()
-            og.step(p.learning_rate * f)
-            return out
-
-        self.loss_history_ = run_steps("training ctgan", steps, update, monitor)
-        og.use_average()
-        with torch.no_grad():
-            if p.norm == "bn":
-                for b in (G.na, G.nb):
-                    b.reset_running_stats()
-                    b.momentum = None
-                for _ in range(20):
-                    G.body(torch.randn((B, p.noise), generator=n), cond(True))
-            G.eval()
-            calibrate(
-                G.codes,
-                lambda: [
-                    G.body(torch.randn((B, p.noise), generator=n), cond(True)) for _ in range(20)
-                ],
-                shares,
-                S,
-                p.cal,
-            )
+        self.loss_history_: list[dict[str, float]] = []
+        if not len(self._layout):
+            return self
+        device = choose_device(own.device)
+        spans = Spans(self._layout, device)
+        index = spans.index(table.codes)
+        offsets = torch.from_numpy(table.offsets).to(device)
+        rows = _Rows(index, offsets, spans.slots(index), Conditions(index, spans), spans)
+        shares = read_shares(index, spans)
+        count = len(rows.conditions)
+        weights = streams.torch("weights")
+        generator = Generator(spans, count, own.noise, own.hidden, weights)
+        critic = Critic(spans, count, own.embedding, own.hidden, own.pac, weights)
+        generator.to(device)
+        critic.to(device)
+        generator.codes.start_at(shares)
+        generator.used[rows.slots[offsets != 0]] = True
+        generator.used[-1] = False
+        self._generator = generator
+        self._frequencies = torch.zeros(0, dtype=torch.float64, device=device)
+        if count:
+            self._frequencies = rows.conditions.weights(logarithmic=False)
+        self._train(critic, rows, streams, monitor)
+        self._settle(shares, streams.torch("settling", device.type))
         return self
 
-    def sample(self, n_rows, streams, monitor=ignore):
-        S = self.spans
-        g = streams.torch("s")
+    def _train(self, critic: Critic, rows: _Rows, streams: Streams, monitor: Monitor) -> None:
+        own, generator, device = self.parameters, self._generator, rows.index.device
+        making, judging = (
+            Adam(network.parameters(), betas=(0.0, 0.9), clip=1e3, average=average)
+            for network, average in ((generator, own.average), (critic, 0.0))
+        )
+        run = plan(
+            len(rows.index),
+            # A step goes through the generator three times and the critic seven.
+            making.weights.numel() + 2 * judging.weights.numel(),
+            epochs=own.epochs,
+            steps=own.steps,
+            batch_size=own.batch_size,
+            usual_epochs=60,
+            most_steps=1800,
+            operations=OPERATIONS,
+        )
+        # At least two packs, as a batch is normalised; rows are drawn with replacement.
+        batch = max(2, -(-run.batch_size // own.pac)) * own.pac
+        noise = streams.torch("noise", device.type)
+        edges = None
+        if len(rows.conditions):
+            edges = rows.conditions.weights(logarithmic=True).cumsum(0)
 
-        def make(c):
-            k = draw_conditions(c, self.reale, g)
-            h = self.G.body(torch.randn((c, self.parameters.noise), generator=g), k)
-            i = draw(self.G.codes(h), S, g)
-            o = (
-                torch.cat([torch.tanh(self.G.offsets(h)), torch.zeros(c, 1)], 1).gather(
-                    1, S.slots(i)
+        def make(
+            conditions: torch.Tensor,
+        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+            units = torch.randn((batch, own.noise), generator=noise, device=device)
+            return generator.soften(generator(units, conditions), own.temperature, noise)
+
+        def judge(step: int) -> Mapping[str, torch.Tensor]:
+            """Let the critic take a step; no gradient reaches the generator."""
+            conditions, chosen = rows.draw(batch, edges, noise)
+            with torch.no_grad():
+                _, made, moved = make(conditions)
+            judging.clear()
+            real = critic.rows(rows.index[chosen], rows.offsets[chosen])
+            fake = critic.rows.soft(made, moved)
+            scores = critic(torch.cat([real, fake]), torch.cat([conditions, conditions]))
+            ours, theirs = scores.chunk(2)
+            distance = ours.mean() - theirs.mean()
+            losses, loss = {"distance": distance}, -distance
+            if own.penalty and step % own.penalty_every == 0:
+                penalty = self._penalty(
+                    critic, rows.dense(chosen), (made, moved), conditions, noise
                 )
-                * self.used[S.slots(i)]
-            )
-            return i, o
+                loss = loss + own.penalty * own.penalty_every * penalty
+                losses["penalty"] = penalty * own.penalty_every
+            loss.backward()
+            judging.step(own.critic_rate)
+            return losses
 
-        return sample_in_chunks("x", make, n_rows, S, monitor)
+        def update(step: int) -> Mapping[str, torch.Tensor]:
+            losses = dict(judge(step))
+            conditions, _ = rows.draw(batch, edges, noise)
+            logits, made, moved = make(conditions)
+            critic.requires_grad_(False)
+            loss = -critic(critic.rows.soft(made, moved), conditions).mean()
+            critic.requires_grad_(True)
+            if edges is not None:
+                column = rows.conditions.columns[conditions][:, None]
+                wanted = rows.spans.starts.expand(batch, -1)
+                wanted = wanted.scatter(1, column, rows.conditions.positions[conditions][:, None])
+                missed = cross_entropy(logits, wanted, rows.spans).gather(1, column).mean()
+                losses["condition"] = missed
+                loss = loss + missed
+            making.clear()
+            loss.backward()
+            making.step(own.learning_rate)
+            return {"loss": loss, **losses}
 
-    def state(self): ...
+        self.loss_history_ = run_steps("training ctgan", run.steps, update, monitor)
+        making.use_average()
+
+    def _penalty(
+        self,
+        critic: Critic,
+        real: tuple[torch.Tensor, torch.Tensor],
+        made: tuple[torch.Tensor, torch.Tensor],
+        conditions: torch.Tensor,
+        noise: torch.Generator,
+    ) -> torch.Tensor:
+        """Return how far the critic's slope between real and made packs is from 1, squared."""
+        pac = self.parameters.pac
+        place = torch.rand((len(conditions) // pac, 1), generator=noise, device=noise.device)
+        place = place.repeat_interleave(pac, dim=0)
+        points = [
+            torch.lerp(ours, theirs, place).requires_grad_()
+            for ours, theirs in zip(real, made, strict=True)
+        ]
+        scores = critic(critic.rows.soft(*points), conditions)
+        slopes = torch.autograd.grad(scores.sum(), points, create_graph=True)
+        squares = torch.stack([slope.square().sum(1) for slope in slopes]).sum(0)
+        length = (squares.view(-1, pac).sum(1) + 1e-12).sqrt()
+        return (length - 1).square().mean()
+
+    def _hidden(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Return the hidden units of rows whose conditions follow the real frequencies."""
+        device = self._frequencies.device
+        if len(self._frequencies):
+            conditions = draw_conditions(n, self._frequencies.cumsum(0), generator)
+        else:
+            conditions = torch.zeros(n, dtype=torch.int64, device=device)
+        units = torch.randn((n, self.parameters.noise), generator=generator, device=device)
+        hidden: torch.Tensor = self._generator(units, conditions)
+        return hidden
+
+    @torch.no_grad()
+    def _settle(self, shares: torch.Tensor, noise: torch.Generator) -> None:
+        """Fix the statistics of batch normalisation, then calibrate the shares of codes."""
+        sizes = settling_chunks(self._generator.spans)
+        for layer in self._generator.modules():
+            if isinstance(layer, nn.BatchNorm1d):
+                layer.reset_running_stats()
+                layer.momentum = None
+        for n in sizes:
+            self._hidden(n, noise)
+        self._generator.eval().requires_grad_(False)
+        calibrate(
+            self._generator.codes,
+            lambda: [self._hidden(n, noise) for n in sizes],
+            shares,
+            self._generator.spans,
+        )
+
+    def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
+        """Draw rows."""
+        if not len(self._layout):
+            return EncodedTable.empty(n_rows, self._layout)
+        spans = self._generator.spans
+        noise = streams.torch("ctgan", spans.device.type)
+
+        def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+            return self._generator.draw(self._hidden(count, noise), noise)
+
+        return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
+
+    def state(self) -> ModelState:
+        """Return the generator and the frequencies of the conditions."""
+        if not len(self._layout):
+            return ModelState()
+        tensors = read_weights(self._generator, "generator")
+        return ModelState(tensors={**tensors, "frequencies": to_numpy(self._frequencies)})
+
     @classmethod
-    def from_state(cls, parameters, layout, state): ...
+    def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
+        """Rebuild the generator."""
+        model = cls(parameters)
+        model._layout = layout
+        if not len(layout):
+            return model
+        own = model.parameters
+        spans = Spans(layout, choose_device(own.device))
+        frequencies = torch.from_numpy(np.array(state.tensors["frequencies"]))
+        model._frequencies = frequencies.to(spans.device)
+        weights = Streams(0).torch("weights")
+        generator = Generator(spans, len(frequencies), own.noise, own.hidden, weights)
+        write_weights(generator, state.tensors, "generator")
+        model._generator = generator.to(spans.device)
+        return model

@@ -29,7 +29,7 @@ from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.offsets import OffsetHead
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
+from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import batches, cosine_rate, plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
@@ -69,8 +69,9 @@ class TVAEParameters(HyperParameters):
         Of AdamW.
     average : float
         Decay of the moving average of the weights, which is what is kept.
-    epochs : int or None
-        Passes over the table; None chooses from its size.
+    epochs, steps : int or None
+        Passes over the table, or steps, which come first where both are given; None chooses from
+        the size of the table.
     batch_size : int or None
         Rows of a step; None chooses from the size of the table.
     device : {"auto", "cpu", "cuda", "mps"}
@@ -86,6 +87,7 @@ class TVAEParameters(HyperParameters):
     weight_decay: float = 1e-2
     average: float = 0.998
     epochs: int | None = None
+    steps: int | None = None
     batch_size: int | None = None
     device: str = "auto"
 
@@ -96,6 +98,7 @@ class TVAEParameters(HyperParameters):
         check_integer("hidden", self.hidden, 1)
         check_integer("components", self.components, 0)
         check_integer("epochs", self.epochs, 1, optional=True)
+        check_integer("steps", self.steps, 1, optional=True)
         check_integer("batch_size", self.batch_size, 1, optional=True)
         check_real("beta", self.beta, 0.0)
         check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
@@ -238,8 +241,8 @@ class TVAE(Model):
         self._fit_latent(encoder.eval(), index, offsets, generator)
 
         def hidden() -> list[torch.Tensor]:
-            latents = self._draw_latent(POSTERIOR_ROWS, generator)
-            return [decoder.body(part) for part in latents.split(chunk_rows(spans))]
+            sizes = settling_chunks(spans)
+            return [decoder.body(self._draw_latent(n, generator)) for n in sizes]
 
         calibrate(decoder.codes, hidden, shares, spans)
         return self
@@ -263,6 +266,7 @@ class TVAE(Model):
             len(index),
             optimizer.weights.numel(),
             epochs=own.epochs,
+            steps=own.steps,
             batch_size=own.batch_size,
             usual_epochs=50,
             most_steps=3500,
@@ -283,7 +287,7 @@ class TVAE(Model):
             weight = own.beta * min(1.0, (step + 1) / warm_up)
             loss = reconstruction + weight * divergence
             optimizer.clear()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step(own.learning_rate * cosine_rate(step, run.steps, warm_up // 6 + 1))
             return {"loss": loss, "reconstruction": reconstruction, "divergence": divergence}
 
@@ -301,7 +305,8 @@ class TVAE(Model):
         """Fit a mixture to the posteriors of the rows, in the dimensions that say something."""
         order = torch.randperm(len(index), generator=generator, device=index.device)
         parts = [
-            encoder(index[rows], offsets[rows]) for rows in order[:POSTERIOR_ROWS].split(2_000)
+            encoder(index[rows], offsets[rows])
+            for rows in torch.split(order[:POSTERIOR_ROWS], chunk_rows(encoder.rows.spans))
         ]
         means = torch.cat([mean for mean, _ in parts])
         variances = torch.cat([log_variance for _, log_variance in parts]).exp()

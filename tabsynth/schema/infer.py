@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tabsynth.columns.base import Claim, ColumnType, Profile, columns
+from tabsynth.columns.base import Claim, ColumnType, Profile, Values, columns
+from tabsynth.constraints import read_constraints
+from tabsynth.constraints.inequality import find_inequalities
 from tabsynth.errors import ConfigError, SchemaError
 from tabsynth.schema.dtype import describe
 from tabsynth.schema.frame import MINIMUM_ROWS, check_frame
@@ -120,7 +122,21 @@ def infer_schema(
     schema = Schema(tuple(found), missing_values=tuple(missing_values))
     identifiers = (column for column in schema if column.type == "identifier")
     keys = [c.name for c in identifiers if _is_key(frame[c.name], schema.missing_of(c))]
-    return replace(schema, primary_key=keys[0] if keys else None)
+    schema = replace(schema, primary_key=keys[0] if keys else None)
+    return replace(schema, constraints=tuple(_found_rules(schema, frame)))
+
+
+def _found_rules(schema: Schema, frame: pd.DataFrame) -> list[dict[str, list[str]]]:
+    """Return the rules that hold in every row."""
+    dates = [column for column in schema if column.type == "datetime"]
+    if len(dates) < 2:
+        return []
+    kind = columns.get("datetime")
+    values = {
+        column.name: kind(column, schema.missing_of(column)).parse(frame[column.name])
+        for column in dates
+    }
+    return find_inequalities(schema, values)
 
 
 def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
@@ -136,6 +152,7 @@ def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
     """
     check_frame(frame)
     problems = schema.check_names(frame.columns.tolist())
+    values: dict[str, Values] = {}
     for column in schema:
         try:
             kind = columns.get(column.type)
@@ -150,9 +167,17 @@ def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
         try:
             type_ = kind(column, schema.missing_of(column))
             type_.treatment()
-            type_.parse(frame[column.name])
+            values[column.name] = type_.parse(frame[column.name])
         except SchemaError as error:
             problems += error.problems
+    try:
+        rules = read_constraints(schema)
+    except SchemaError as error:
+        problems += error.problems
+    else:
+        for rule in rules:
+            if {*rule.reads, rule.writes} <= values.keys():
+                problems += rule.check(values)
     if problems:
         raise SchemaError(problems)
 

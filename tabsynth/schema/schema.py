@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import Any, ClassVar
+from typing import Any
 
 from tabsynth.errors import SchemaError
 
@@ -17,7 +17,7 @@ ROLES = ("identifier", "quasi", "sensitive", "plain")
 """What a column is in the eyes of a privacy officer (ARX's words; `plain` is insensitive)."""
 
 _COLUMN_KEYS = ("type", "role", "dtype", "learned", "reason")
-_TABLE_KEYS = ("tabsynth", "primary_key", "missing_values", "columns")
+_TABLE_KEYS = ("tabsynth", "primary_key", "missing_values", "columns", "constraints")
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,8 @@ class Schema:
     missing_values : tuple of str
         Cell texts that mean "missing" in every column read as text; a column's own parameter
         `missing` adds to them.
+    constraints : tuple of mapping
+        Rules between columns, each ``{name: argument}`` (see `tabsynth.constraints`).
 
     Examples
     --------
@@ -115,6 +117,7 @@ class Schema:
     columns: tuple[Column, ...]
     primary_key: str | None = None
     missing_values: tuple[str, ...] = ("",)
+    constraints: tuple[Mapping[str, Any], ...] = ()
 
     def __post_init__(self) -> None:
         names = [column.name for column in self.columns]
@@ -177,6 +180,8 @@ class Schema:
             state["primary_key"] = self.primary_key
         state["missing_values"] = list(self.missing_values)
         state["columns"] = {column.name: column.to_dict() for column in self.columns}
+        if self.constraints:
+            state["constraints"] = [dict(constraint) for constraint in self.constraints]
         return state
 
     @classmethod
@@ -210,9 +215,12 @@ class Schema:
         missing = state.get("missing_values", ("",))
         if not isinstance(missing, (list, tuple)) or not all(isinstance(m, str) for m in missing):
             problems.append('missing_values must be a list of texts, such as ["", "NA"].')
+        constraints = state.get("constraints", ())
+        if not isinstance(constraints, (list, tuple)):
+            problems.append("constraints must be a list of rules, each {name: argument}.")
         if problems:
             raise SchemaError(problems)
-        return cls(tuple(columns), state.get("primary_key"), tuple(missing))
+        return cls(tuple(columns), state.get("primary_key"), tuple(missing), tuple(constraints))
 
     def to_yaml(self) -> str:
         """Return the schema as YAML, a line a column, its reason as a comment."""
@@ -225,6 +233,9 @@ class Schema:
             reason = state.pop("reason", "")
             comment = f"  # {reason}" if reason else ""
             lines.append(f"  {_inline(column.name)}: {_inline(state)}{comment}")
+        if self.constraints:
+            lines.append("constraints:")
+            lines += [f"  - {_inline(constraint)}" for constraint in self.constraints]
         return "\n".join(lines) + "\n"
 
     @classmethod
@@ -244,7 +255,7 @@ class Schema:
             Plain YAML would make objects of the one and keep the last of the other in silence.
             """
 
-            yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+            yaml_implicit_resolvers = {  # noqa: RUF012 - its base class says so
                 first: [rule for rule in rules if rule[0] != "tag:yaml.org,2002:timestamp"]
                 for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
             }

@@ -25,14 +25,14 @@ ALLOWED: dict[str, set[str]] = {
     "config": {"errors", "registry"},
     # from a file to a table that is understood
     "schema": {"errors"},
-    "schema.infer": {"columns", *LEAVES},
+    "schema.infer": {"columns", "constraints", *LEAVES},
     "io": {"errors", "registry", "schema"},
     "admissions": {"errors", "random"},
     "datasets": {"admissions", "errors", "random", "io", "schema"},
     # from a table to a model: codec -> columns -> {schema, encoding}; models -> encoding
     "encoding": {*LEAVES},
     "columns": {"schema.schema", "schema.dtype", "schema.labels", "encoding", *LEAVES},
-    "constraints": {"schema.schema", *LEAVES},
+    "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", *PROTOCOLS, *LEAVES},

@@ -21,6 +21,8 @@ class Conditions:
 
     Attributes
     ----------
+    n_blocks : int
+        Number of blocks that conditions speak of.
     columns : tensor of int64, shape (n_conditions,)
         Column of an index that each condition speaks of.
     positions : tensor of int64, shape (n_conditions,)
@@ -40,6 +42,7 @@ class Conditions:
 
     def __init__(self, index: torch.Tensor, spans: Spans) -> None:
         columns = discrete_columns(spans)
+        self.n_blocks = len(columns)
         device = index.device
         none = torch.zeros(0, dtype=torch.int64, device=device)
         of, positions, counts, order, starts = [none], [none], [none], [none], [none]
@@ -68,12 +71,9 @@ class Conditions:
             Whether codes come by the logarithm of their frequency, so that rare ones are seen in
             training, or by the frequency itself.
         """
-        shares = self.counts.double()
-        if logarithmic:
-            shares = torch.log1p(shares)
-        totals = torch.zeros(int(self.columns.max()) + 1, dtype=torch.float64, device=shares.device)
-        totals.index_add_(0, self.columns, shares)
-        return shares / totals[self.columns] / len(self.columns.unique())
+        shares = torch.log1p(self.counts) if logarithmic else self.counts
+        totals = torch.bincount(self.columns, weights=shares.double())
+        return shares / totals[self.columns] / self.n_blocks
 
     def rows(self, conditions: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Draw for each condition one of the rows that fulfil it, int64."""

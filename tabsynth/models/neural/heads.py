@@ -90,7 +90,7 @@ class _CrossEntropy(torch.autograd.Function):
         return -shares.gather(1, index).clamp_min(1e-30).log()
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, weight: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         shares, index = ctx.saved_tensors
         gradient = ctx.spans.expand(weight).mul_(shares)

@@ -52,7 +52,7 @@ class RowInputs(nn.Module):
         offsets : tensor of float, shape (n_rows, n_offset_blocks)
         """
         spans = self.spans
-        total = self.bias
+        total: torch.Tensor = self.bias
         narrow, weights = index[:, : spans.n_narrow], None
         if spans.n_slots:
             slots = (spans.slots(index) + spans.narrow_width).to(index.dtype)

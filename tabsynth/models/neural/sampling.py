@@ -20,6 +20,13 @@ def chunk_rows(spans: Spans) -> int:
     return min(max(CELLS // max(spans.width, 1), 64), 4096)
 
 
+def settling_chunks(spans: Spans) -> list[int]:
+    """Return sizes of chunks that stand for the whole table: 10,000 rows, fewer of wide ones."""
+    size = chunk_rows(spans)
+    n_rows = min(max(10 * CELLS // max(spans.width, 1), 2_000), 10_000)
+    return [min(size, n_rows - begin) for begin in range(0, n_rows, size)]
+
+
 @torch.inference_mode()
 def sample_in_chunks(
     phase: str,

@@ -79,12 +79,12 @@ class Spans:
     --------
     >>> import numpy as np, torch
     >>> from tabsynth.encoding.layout import Block, Layout
-    >>> layout = Layout((Block("a", 5), Block("b", 2), Block("c", 6)))
+    >>> layout = Layout((Block("a", 7), Block("b", 2), Block("c", 8)))
     >>> spans = Spans(layout, torch.device("cpu"))
     >>> spans.width, spans.buckets
-    (14, (Bucket(start=0, count=1, width=2), Bucket(start=2, count=2, width=6)))
+    (18, (Bucket(start=0, count=1, width=2), Bucket(start=2, count=2, width=8)))
     >>> spans.index(np.array([[4, 1, 5]], dtype=np.int32))
-    tensor([[ 1,  6, 13]], dtype=torch.int32)
+    tensor([[ 1,  6, 15]], dtype=torch.int32)
     """
 
     def __init__(self, layout: Layout, device: torch.device) -> None:
@@ -144,7 +144,7 @@ class Spans:
             self.levels.append(columns)
 
     def _find_slots(self) -> None:
-        """Number the codes that may carry an offset."""
+        """Give a number to each code that may carry an offset."""
         slots = [self.positions[self.layout.continuous]]
         refined = self.refined.cpu().numpy()
         parents = np.zeros(len(self.layout.offset_blocks), dtype=np.int64)
@@ -206,7 +206,7 @@ class Spans:
         lengths = [bucket.count * bucket.width for bucket in self.buckets]
         parts = torch.split(rows, lengths, dim=1)
         return [
-            part.unflatten(1, (bucket.count, bucket.width))
+            part.view(len(part), bucket.count, bucket.width)
             for part, bucket in zip(parts, self.buckets, strict=True)
         ]
 

@@ -42,9 +42,11 @@ def plan(
     n_weights: int,
     *,
     epochs: int | None,
+    steps: int | None,
     batch_size: int | None,
     usual_epochs: int,
     most_steps: int,
+    operations: float = OPERATIONS,
 ) -> Plan:
     """Choose the batch size and the number of steps from the size of the table.
 
@@ -54,22 +56,22 @@ def plan(
         Rows of the table, at least one.
     n_weights : int
         Weights of the networks, which say what a step costs.
-    epochs, batch_size : int or None
-        What the user asked for; None leaves it to this function.
+    epochs, steps, batch_size : int or None
+        What the user asked for; None leaves it to this function. `steps` comes before `epochs`.
     usual_epochs : int
         Epochs of a table that is neither small nor large.
     most_steps : int
         Steps of a large table.
-
-    Returns
-    -------
-    Plan
-        With `epochs` given, exactly as many steps as they need.
+    operations : float
+        Arithmetic to spend at most, as long as there are `FEWEST_STEPS`.
 
     Examples
     --------
     >>> for n_rows in (40, 1_000, 16_000, 1_000_000):
-    ...     plan(n_rows, 10**5, epochs=None, batch_size=None, usual_epochs=50, most_steps=4000)
+    ...     plan(
+    ...         n_rows, 10**5, epochs=None, steps=None, batch_size=None,
+    ...         usual_epochs=50, most_steps=4000,
+    ...     )
     Plan(batch_size=32, steps=600)
     Plan(batch_size=32, steps=1563)
     Plan(batch_size=250, steps=3200)
@@ -78,11 +80,13 @@ def plan(
     if batch_size is None:
         batch_size = 500 if n_rows > 50_000 else min(max(n_rows // 64, 32), 250)
     batch_size = min(batch_size, n_rows)
-    if epochs is not None:
-        return Plan(batch_size, max(1, math.ceil(epochs * n_rows / batch_size)))
+    if steps is None and epochs is not None:
+        steps = math.ceil(epochs * n_rows / batch_size)
+    if steps is not None:
+        return Plan(batch_size, max(1, steps))
     steps = math.ceil(usual_epochs * n_rows / batch_size)
     # A row costs about 6 operations a weight forth and back, an update about 200.
-    affordable = int(OPERATIONS / (n_weights * (6 * batch_size + 200)))
+    affordable = int(operations / (n_weights * (6 * batch_size + 200)))
     return Plan(batch_size, max(FEWEST_STEPS, min(steps, most_steps, affordable)))
 
 

@@ -1,0 +1,178 @@
+"""The two networks of an adversarial model: one makes rows, the other tells them from real ones."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from tabsynth.models.neural.heads import CodeHead, draw, draw_gumbel, softmax
+from tabsynth.models.neural.inputs import RowInputs
+from tabsynth.models.neural.linear import Linear, uniform
+from tabsynth.models.neural.spans import Spans
+
+CONDITION_UNITS = 64
+"""Most units that a condition is told by."""
+
+LEAK = 0.2
+"""Slope of the critic's units below 0."""
+
+
+class Generator(nn.Module):
+    """From noise and conditions to rows.
+
+    Two hidden layers with batch normalisation, each of which passes on its input beside its
+    output, then a logit for every code and a location for the offset in every slot.
+
+    Parameters
+    ----------
+    spans : Spans
+    n_conditions : int
+        Number of conditions there are; 0 for none.
+    n_noise, n_hidden : int
+        Units of the noise and of each hidden layer.
+    generator : torch.Generator
+        For the first weights.
+    """
+
+    used: torch.Tensor
+
+    def __init__(
+        self,
+        spans: Spans,
+        n_conditions: int,
+        n_noise: int,
+        n_hidden: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.spans, self.n_noise = spans, n_noise
+        units = min(n_conditions, CONDITION_UNITS)
+        self.condition = uniform((n_conditions, units), 3**0.5, generator)
+        n_in = n_noise + units
+        self.first = Linear(n_in, n_hidden, generator, gain=2**0.5)
+        self.first_norm = nn.BatchNorm1d(n_hidden)
+        self.second = Linear(n_in + n_hidden, n_hidden, generator, gain=2**0.5)
+        self.second_norm = nn.BatchNorm1d(n_hidden)
+        self.codes = CodeHead(spans, n_in + 2 * n_hidden, generator)
+        self.offsets = Linear(n_in + 2 * n_hidden, spans.n_slots, generator, gain=0.1)
+        # Whether offsets of the slot are ever anything but 0; the last one stands for no slot.
+        self.register_buffer("used", torch.zeros(spans.n_slots + 1, dtype=torch.bool))
+
+    def told(self, conditions: torch.Tensor) -> torch.Tensor:
+        """Return what the network is told of conditions, float of shape (n_rows, units)."""
+        return self.condition[conditions]
+
+    def forward(self, noise: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """Return the last hidden units of rows.
+
+        Parameters
+        ----------
+        noise : tensor of float, shape (n_rows, n_noise)
+        conditions : tensor of int64, shape (n_rows,)
+            Ignored where there are no conditions.
+        """
+        inputs = noise
+        if len(self.condition):
+            inputs = torch.cat([noise, self.told(conditions)], dim=1)
+        hidden = torch.relu(self.first_norm(self.first(inputs)))
+        inputs = torch.cat([hidden, inputs], dim=1)
+        hidden = torch.relu(self.second_norm(self.second(inputs)))
+        return torch.cat([hidden, inputs], dim=1)
+
+    def soften(
+        self, hidden: torch.Tensor, temperature: float, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Draw rows through which a gradient flows.
+
+        Codes are drawn by the Gumbel trick; forth they are whole, back they are the softmax at
+        `temperature`, so that no critic can tell rows by codes that are shared out.
+
+        Returns
+        -------
+        logits, shares : tensor of float, shape (n_rows, spans.width)
+        offsets : tensor of float, shape (n_rows, spans.n_slots)
+            Offset in every slot times the share of its code.
+
+        References
+        ----------
+        Jang, Gu and Poole, "Categorical Reparameterization with Gumbel-Softmax", 2017,
+        arXiv:1611.01144.
+        """
+        logits = self.codes(hidden)
+        noise = draw_gumbel(logits.shape, generator, logits.device)
+        soft = softmax((logits + noise) / temperature, self.spans)
+        whole = [
+            torch.zeros_like(view).scatter_(2, view.argmax(-1, keepdim=True), 1.0).flatten(1)
+            for view in self.spans.views(soft.detach())
+        ]
+        shares = soft + (torch.cat(whole, dim=1) - soft.detach())
+        offsets = torch.tanh(self.offsets(hidden)) * shares[:, self.spans.slot_positions]
+        return logits, shares, offsets * self.used[:-1]
+
+    def draw(
+        self, hidden: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
+        index = draw(self.codes(hidden), self.spans, generator)
+        slots = self.spans.slots(index)
+        offsets = nn.functional.pad(torch.tanh(self.offsets(hidden)), (0, 1))
+        return index, offsets.gather(1, slots) * self.used[slots]
+
+
+class Critic(nn.Module):
+    """From packs of rows, and the conditions they were drawn for, to one score a pack.
+
+    Every row goes through the same first layer; what comes out of the rows of a pack is put side by
+    side.
+
+    Parameters
+    ----------
+    spans : Spans
+    n_conditions : int
+        Number of conditions there are; 0 for none.
+    n_row, n_hidden : int
+        Units of each row and of each hidden layer.
+    pack : int
+        Rows of a pack.
+    generator : torch.Generator
+        For the first weights.
+
+    References
+    ----------
+    Lin, Khetan, Fanti and Oh, "PacGAN: The power of two samples in generative adversarial
+    networks", 2018, arXiv:1712.04086.
+    """
+
+    def __init__(
+        self,
+        spans: Spans,
+        n_conditions: int,
+        n_row: int,
+        n_hidden: int,
+        pack: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.pack = pack
+        self.rows = RowInputs(spans, n_row, generator)
+        self.condition = uniform((n_conditions, n_row), 0.5, generator)
+        self.packed = Linear(pack * n_row, n_hidden, generator, gain=2**0.5)
+        self.inner = Linear(n_hidden, n_hidden, generator, gain=2**0.5)
+        self.outer = Linear(n_hidden, 1, generator)
+
+    def forward(self, rows: torch.Tensor, conditions: torch.Tensor) -> torch.Tensor:
+        """Return the scores of packs, shape (n_rows / pack,).
+
+        Parameters
+        ----------
+        rows : tensor of float, shape (n_rows, n_row)
+            What `self.rows` makes of rows.
+        conditions : tensor of int64, shape (n_rows,)
+        """
+        if len(self.condition):
+            rows = rows + self.condition[conditions]
+        hidden = nn.functional.leaky_relu(rows, LEAK).view(len(rows) // self.pack, -1)
+        hidden = nn.functional.leaky_relu(self.packed(hidden), LEAK)
+        hidden = nn.functional.leaky_relu(self.inner(hidden), LEAK)
+        scores: torch.Tensor = self.outer(hidden)[:, 0]
+        return scores
