@@ -49,7 +49,6 @@ def test_a_copy_of_the_training_rows_gains_about_nothing(comparison, sample):
 
 
 def test_a_learner_with_a_limit_takes_fewer_rows_of_both_kinds(comparison, sample, monkeypatch):
-    monkeypatch.setattr("tabsynth.evaluation.predictor.MOST_CELLS_BOOSTED", 1)
     monkeypatch.setattr("tabsynth.evaluation.augmentation.BOOSTED", _Limited())
     score = score_of(comparison(sample(400, "train"), sample(200, "made"), sample(400, "holdout")))
     assert score.details["real_rows"] == 200

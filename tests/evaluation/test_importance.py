@@ -88,14 +88,8 @@ def test_what_cannot_be_ranked_has_a_reason(comparison, rng):
     two = [frame[["x1", "x2", "y"]] for frame in (train, made, holdout)]
     with pytest.raises(DataError, match="Only 2 columns"):
         score_of(comparison, *two)
-    for frame in (train, made, holdout):
-        frame["y"] = rng.permutation(frame["y"])
-        frame["y"] = np.where(np.arange(200) % 2 == 0, "yes", "no")
-    flat = [frame.assign(x1=1.0, x2=1.0, x3=1.0, n0=0.0) for frame in (train, made, holdout)]
-    for frame in flat:
-        frame["n0"] = np.where(np.arange(200) == 0, 1.0, 0.0)
-    with pytest.raises(DataError, match=r"columns besides|No column helps"):
-        score_of(comparison, *flat)
+    with pytest.raises(DataError, match="No column helps"):
+        score_of(comparison, train.assign(y="yes"), made, holdout)
 
 
 def test_synthetic_rows_that_teach_nothing_are_named(comparison, rng):
