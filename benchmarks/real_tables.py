@@ -99,7 +99,7 @@ def run(name: str, model: str, folder: Path, threads: int) -> dict[str, object]:
         row[score] = _rounded(scores.get(score, {}).get("value"))
         row[f"{score}_real"] = _rounded(scores.get(score, {}).get("reference"))
     for score in evaluation["scores"]:
-        if score["name"].startswith("tstr"):
+        if score["name"] == "tstr":
             row["tstr"], row["tstr_real"] = _rounded(score["value"]), _rounded(score["reference"])
     markers = ("", *entry.missing_values)
     schema = infer_schema(real.frame, missing_values=tuple(dict.fromkeys(markers)))

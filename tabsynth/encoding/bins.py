@@ -73,7 +73,10 @@ class BinCoder:
             high.append(values[np.append(cuts[1:], end) - 1])
             code.append(np.full(len(cuts), index))
             part.append(np.arange(len(cuts)))
-        lows, highs = np.concatenate(low), np.concatenate(high)
+        sizes = np.add.reduceat(
+            np.ones(m, dtype=np.int64), np.searchsorted(values, np.concatenate(low))
+        )
+        lows, highs = _widened(np.concatenate(low), np.concatenate(high), sizes)
         bottom, top = softened_ends(values, counts, min(floor, total))
         if lows.dtype.kind == "i":
             bottom, top = np.ceil(bottom), np.floor(top)
@@ -169,6 +172,31 @@ class BinCoder:
             np.array(state["part"], dtype=np.int64),
             state["parts"],
         )
+
+
+def _widened(
+    lows: np.ndarray, highs: np.ndarray, sizes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Let intervals reach into the gaps between them, half of a gap each.
+
+    Intervals that begin and end with values of the table would be more often at such values than
+    at others that are as likely, and so give away which values there were. None reaches further
+    than the distance that its `sizes` values have on average, so that real gaps stay; an interval
+    of a single value stays what it is.
+    """
+    low, high = lows.astype(np.float64), highs.astype(np.float64)
+    spacing = np.where(highs > lows, (high - low) / np.maximum(sizes - 1, 1), 0.0)
+    gaps = low[1:] - high[:-1]
+    if lows.dtype.kind == "i":
+        inside = np.maximum(gaps - 1.0, 0.0)
+        up = np.minimum(np.floor(inside / 2), np.floor(spacing[:-1]))
+        down = np.minimum(inside - np.floor(inside / 2), np.floor(spacing[1:]))
+    else:
+        up, down = np.minimum(gaps / 2, spacing[:-1]), np.minimum(gaps / 2, spacing[1:])
+    lows, highs = lows.copy(), highs.copy()
+    highs[:-1] += up.astype(highs.dtype)
+    lows[1:] -= down.astype(lows.dtype)
+    return lows, highs
 
 
 def _absorb(first: np.ndarray, counts: np.ndarray, floor: int) -> np.ndarray:

@@ -203,3 +203,22 @@ def test_a_coding_that_does_not_exist_is_refused():
         Coding("quantum")
     with pytest.raises(ConfigError, match="at least 1"):
         Coding("bins", size=0)
+
+
+@pytest.mark.parametrize("kind", CODERS)
+def test_values_of_the_table_are_drawn_no_more_often_than_unseen_ones(kind):
+    rng = np.random.default_rng(7)
+    coder, coding = CODERS[kind]
+    coding = Coding(coding.kind, 32, 16 if coding.kind == "bins" else 1, 0)
+    everything = np.rint(np.exp(rng.normal(9, 1, 40_000))).astype(np.int64)
+    seen, unseen = everything[:20_000], everything[20_000:]
+    values, counts = np.unique(seen, return_counts=True)
+    fitted_coder = coder.fit(values, counts, coding, 5)
+    codes, offsets = fitted_coder.encode(seen, rng)
+    # Models put some weight on the very ends of an interval.
+    made = fitted_coder.decode(codes, np.clip(rng.normal(size=offsets.shape), -1, 1))
+    only_seen = np.setdiff1d(seen, unseen)
+    only_unseen = np.setdiff1d(unseen, seen)
+    hit = np.isin(only_seen, made).mean(), np.isin(only_unseen, made).mean()
+    # Standard error of either share is about 0.006.
+    assert abs(hit[0] - hit[1]) < 0.025
