@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -50,8 +51,9 @@ class _Cells(Measure):
         """Return the measure if there is a column to check."""
         return [cls()] if cls._places(comparison) else []
 
+    @abstractmethod
     def _judge(self, comparison: Comparison) -> Judge:
-        raise NotImplementedError
+        """Return what says which cells are fine."""
 
     def measure(self, comparison: Comparison) -> list[Score]:
         """Return the share, with the columns that have other cells in the details."""
