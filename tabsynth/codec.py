@@ -39,7 +39,7 @@ class TableCodec:
     -----
     Privacy: the codec holds bin edges, means and category names read off the rows, exactly and
     without noise. Categories that fewer rows share than a column's `minimum_count` are not among
-    them; an edge between two bins may be the value of a single row.
+    them; edges of bins are computed from values of single rows.
     """
 
     def __init__(self, schema: Schema, codecs: dict[str, ColumnCodec], coding: Coding) -> None:

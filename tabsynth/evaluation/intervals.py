@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 
@@ -152,33 +151,3 @@ def rows_for_reach(rate: float, level: float = 0.95, tests: int = 1) -> int:
     """Return how many others `reach` needs before its lower bound can be above 0."""
     tail = (1 - level) / 4 / tests
     return math.ceil(math.log(tail) / math.log1p(-rate))
-
-
-def bootstrap(
-    statistic: Callable[[np.ndarray], np.ndarray],
-    n_rows: int,
-    rng: np.random.Generator,
-    draws: int = 200,
-    level: float = 0.95,
-) -> Interval | None:
-    """Return the percentile interval over resampled rows, None where no draw has an answer.
-
-    Parameters
-    ----------
-    statistic : callable
-        Takes how often each row was drawn, float64 (draws, n_rows), and returns (draws,); draws
-        without an answer are NaN and left out.
-    n_rows : int
-    rng : Generator
-    draws : int
-    level : float
-    """
-    weights = np.empty((draws, n_rows))
-    for draw in range(draws):
-        weights[draw] = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows)
-    values = statistic(weights)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return None
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(low), float(high), level, "bootstrap over rows")

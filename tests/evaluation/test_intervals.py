@@ -6,7 +6,6 @@ import pytest
 from tabsynth.evaluation.intervals import (
     area,
     area_interval,
-    bootstrap,
     clopper_pearson,
     reach,
     rows_for_reach,
@@ -87,16 +86,3 @@ def test_the_reach_has_no_lower_bound_with_fewer_rows_than_needed(streams):
     for others, bounded in ((n - 1, False), (n, True)):
         _, interval = reach(members, np.zeros(others), 0.01, streams.numpy("few"))
         assert (interval.low > 0.9) is bounded
-
-
-def test_the_bootstrap_interval_of_a_mean_is_the_normal_one(streams):
-    values = streams.numpy("values").normal(5, 2, 400)
-    found = bootstrap(lambda w: w @ values / w.sum(axis=1), 400, streams.numpy("draws"), 500)
-    half = 1.96 * values.std() / 20
-    assert found.low == pytest.approx(values.mean() - half, abs=0.05)
-    assert found.high == pytest.approx(values.mean() + half, abs=0.05)
-
-
-def test_a_bootstrap_without_an_answer_has_no_interval(streams):
-    found = bootstrap(lambda w: np.full(len(w), np.nan), 3, streams.numpy("draws"), 5)
-    assert found is None
