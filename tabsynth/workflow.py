@@ -14,6 +14,7 @@ from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
 from tabsynth.evaluation.result import Evaluation
+from tabsynth.evaluation.stability import with_stability
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
@@ -164,6 +165,7 @@ def deidentify(
     target: str | Sequence[str] | None = None,
     rows: int | None = None,
     holdout: float = HOLDOUT_SHARE,
+    repeats: int = 1,
     seed: int | None = None,
     monitor: Monitor | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -188,6 +190,9 @@ def deidentify(
         Rows to make; as many as `table` has where left out.
     holdout : float
         Share of the rows, in [0, 0.9], kept unseen for the evaluation.
+    repeats : int
+        How often the model is fitted, each time with another seed, to see how much the scores
+        depend on it. The first table is the one that is kept; time grows in proportion.
     seed : int, optional
         Makes the result reproducible; drawn and reported where left out.
     monitor : callable, optional
@@ -223,6 +228,8 @@ def deidentify(
     started = time.perf_counter()
     watch = monitor or ignore
     streams = Streams(seed)
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise ConfigError(f"repeats must be a positive integer. Got {repeats!r}.")
     plan = make_plan(
         table,
         model=model,
@@ -236,24 +243,32 @@ def deidentify(
     unseen = np.sort(order[: plan.n_holdout])
     seen = np.sort(order[plan.n_holdout :])
     train = table.iloc[seen].reset_index(drop=True)
-    synthesizer = Synthesizer(
-        plan.choice.model,
-        parameters=parameters,
-        schema=plan.schema,
-        seed=streams.seed,
-        monitor=monitor,
-    ).fit(train)
-    synthesizer.choice_ = plan.choice
-    made = synthesizer.sample(plan.n_rows)
-    evaluation = evaluate(
-        train,
-        made,
-        holdout=table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None,
-        target=target,
-        schema=plan.schema,
-        seed=streams.seed,
-        monitor=watch,
-    )
+    held = table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None
+
+    def fit_and_judge(own: int) -> tuple[Synthesizer, pd.DataFrame, Evaluation]:
+        synthesizer = Synthesizer(
+            plan.choice.model,
+            parameters=parameters,
+            schema=plan.schema,
+            seed=own,
+            monitor=monitor,
+        ).fit(train)
+        synthesizer.choice_ = plan.choice
+        made = synthesizer.sample(plan.n_rows)
+        judged = evaluate(
+            train,
+            made,
+            holdout=held,
+            target=target,
+            schema=plan.schema,
+            seed=streams.seed,
+            monitor=watch,
+        )
+        return synthesizer, made, judged
+
+    synthesizer, made, evaluation = fit_and_judge(streams.seed)
+    others = [fit_and_judge(streams.integer(f"repeat {number}"))[2] for number in range(1, repeats)]
+    evaluation = with_stability([evaluation, *others])
     chosen = synthesizer.model_
     evaluation = evaluation.with_context(
         privacy={"mechanism": "none", "statement": NO_PRIVACY},

@@ -24,7 +24,7 @@ from tabsynth.cli.files import (
     text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_files, show_plan, show_summary
+from tabsynth.cli.plan import show_files, show_plan, show_stability, show_summary
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.errors import ConfigError
 
@@ -77,6 +77,16 @@ def deidentify(
             help="Share of the rows that the model never sees, for the evaluation (0 to 0.9).",
         ),
     ] = 0.2,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats",
+            metavar="N",
+            min=1,
+            help="Fit the model so many times, each with another seed, and report how much the "
+            "scores differ. The first table is kept.",
+        ),
+    ] = 1,
     seed: options.Seed = None,
     report: Annotated[
         str | None,
@@ -223,6 +233,7 @@ def deidentify(
             target=target,
             rows=plan.n_rows,
             holdout=holdout,
+            repeats=repeats,
             seed=seed,
             monitor=terminal.monitor,
             provenance=_provenance(table),
@@ -234,11 +245,12 @@ def deidentify(
         outputs.write(writers, terminal)
 
     terminal.say("")
+    show_stability(terminal, result.evaluation)
     show_summary(terminal, result.evaluation, told=plan.notices)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         evaluation = result.evaluation.to_dict()
-        kept = ("rows", "scores", "privacy", "provenance", "notices")
+        kept = ("rows", "scores", "privacy", "provenance", "notices", "stability")
         print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
     show_failures(terminal, failures)
     if failures:

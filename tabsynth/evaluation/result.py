@@ -229,6 +229,8 @@ class Evaluation:
         What a reader must know (rows sampled, no holdout given, columns dropped).
     verdict : Verdict or None
         What the attacks say together.
+    stability : tuple of Score
+        Means and spreads over tables made with different seeds of the model; empty for one table.
     """
 
     scores: tuple[Score, ...]
@@ -239,6 +241,7 @@ class Evaluation:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    stability: tuple[Score, ...] = ()
 
     def __getitem__(self, name: str) -> Score:
         for score in self.scores:
@@ -277,6 +280,7 @@ class Evaluation:
             "scores": [score.to_dict() for score in self.scores],
             "columns": [asdict(column) for column in self.columns],
             "pairs": asdict(self.pairs),
+            "stability": [score.to_dict() for score in self.stability],
         }
         finite: dict[str, Any] = _finite(state)
         return finite
@@ -307,6 +311,7 @@ class Evaluation:
             provenance=state["provenance"],
             notices=tuple(state["notices"]),
             verdict=_verdict(state.get("verdict")),
+            stability=tuple(Score.from_dict(score) for score in state.get("stability", ())),
         )
 
     def to_json(self) -> str:

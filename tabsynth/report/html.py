@@ -53,6 +53,7 @@ def to_html(evaluation: Evaluation) -> str:
             fairness=pages.panels(evaluation, "fairness"),
             disclosure=pages.parts(evaluation),
             validity=pages.panels(evaluation, "validity"),
+            stability=pages.stability(evaluation),
             finding=find_leaks(evaluation),
             verdict=evaluation.verdict,
             power=smallest_leak(evaluation.verdict),

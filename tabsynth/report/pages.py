@@ -273,6 +273,22 @@ def pair_table(pairs: Pairs) -> Table:
     return Table(("#", "Column", "Mean", "Greatest", "With"), tuple(summaries))
 
 
+def stability(evaluation: Evaluation) -> Table | None:
+    """Return how much scores differ between seeds; None where one table was made."""
+    rows = tuple(
+        (
+            score.title,
+            *(number(score.details.get(name)) for name in ("mean", "standard_deviation")),
+            f"{number(score.details.get('minimum'))} to {number(score.details.get('maximum'))}",
+            str(score.details.get("tables", "")),
+        )
+        for score in evaluation.stability
+        if finite(score.value) is not None
+    )
+    header = ("Figure", "Mean", "Standard deviation", "Least to greatest", "Tables")
+    return Table(header, rows) if rows else None
+
+
 def not_covered(evaluation: Evaluation) -> list[str]:
     """Return what no attack of this evaluation looked for."""
     names = [
