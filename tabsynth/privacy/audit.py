@@ -224,9 +224,7 @@ def gaussian_mu(
     return mu if mu > 0 else 0.0
 
 
-def most_one_run(
-    canaries: int, guesses: int, *, alpha: float = 0.05, delta: float = 0.0
-) -> float:
+def most_one_run(canaries: int, guesses: int, *, alpha: float = 0.05, delta: float = 0.0) -> float:
     """Return the largest epsilon that one run can refute: with every guess right.
 
     Examples
