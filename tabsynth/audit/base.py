@@ -37,7 +37,7 @@ class Run:
     Attributes
     ----------
     rows : ndarray of int
-        Which rows of the pool are learnt, in ascending order.
+        Which rows of the pool are learnt; they are shuffled before.
     seed : int
     """
 

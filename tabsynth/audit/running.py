@@ -17,6 +17,7 @@ import numpy as np
 
 from tabsynth.audit.base import Job
 from tabsynth.errors import DataError, TabsynthError
+from tabsynth.random import Streams
 from tabsynth.synthesizer import Synthesizer
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def perform(job: Job, place: int) -> Seen:
 
         models.get(job.model)  # which may import torch, before its threads are limited
         with one_thread():
-            table = job.pool.iloc[run.rows].reset_index(drop=True)
+            order = Streams(run.seed).numpy("order of rows").permutation(run.rows)
+            table = job.pool.iloc[order].reset_index(drop=True)
             synthesizer = Synthesizer(
                 job.model, parameters=job.parameters, schema=job.schema, seed=run.seed
             )

@@ -66,7 +66,7 @@ class State:
             plan = self.folder / PLAN
             if plan.exists():
                 self._compare(plan)
-            elif any(self.folder.iterdir()):
+            elif any(not path.name.startswith(".") for path in self.folder.iterdir()):
                 raise DataError(
                     f"{self.folder} holds files that no audit wrote. Name an empty folder for the "
                     "state, or one that does not exist."

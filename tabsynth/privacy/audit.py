@@ -16,7 +16,7 @@ from tabsynth.errors import ConfigError
 MOST_EPSILON = 50.0
 """Bounds are not searched above this."""
 _STEPS = 60
-_LEAST_LOG_ALPHA = -700.0
+_LEAST_LOG_ALPHA = -40.0
 
 
 def one_run_p_value(
