@@ -162,6 +162,7 @@ def audit(
         )
     _show_plan(terminal, prepared, shown(table), choice.reason, seed, drawn, workers, state)
     watch = _Watch(terminal, prepared.n_fits, workers, state)
+    terminal.kept = _kept(0, prepared.n_fits, state)
     with terminal.progress():
         result = carry_out(prepared, workers=workers, state=state, monitor=watch)
     terminal.kept = ""
