@@ -58,8 +58,8 @@ EXIT_CODES = {
     "budget to break.",
     FAILED: "A score failed its gate (`--fail-under`), or an audit refuted a declared epsilon "
     "(`--epsilon`). The files are written all the same.",
-    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written, apart from finished fits in the folder of "
-    "`tabsynth audit --state`.",
+    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written, apart from finished fits in the "
+    "folder of `tabsynth audit --state`.",
     CLOSED_PIPE: "The reader of standard output went away, as `head` does.",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +16,10 @@ import pandas as pd
 
 from tabsynth.audit.base import Audit, Setting, audits
 from tabsynth.audit.result import AuditResult, MethodResult
-from tabsynth.audit.running import RunError, perform_all
+from tabsynth.audit.running import RunError, one_thread, perform_all
 from tabsynth.audit.state import State, digest_of
 from tabsynth.errors import ConfigError, DataError
-from tabsynth.evaluation.result import Verdict, Word
+from tabsynth.evaluation.result import Finding, Verdict, Word
 from tabsynth.models import models
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
@@ -139,7 +140,8 @@ def prepare(
         name: kind(replace(setting, streams=setting.streams.child(name))) for name, kind in ordered
     }
     prepared = Prepared(setting, methods, confidence)
-    _ = prepared.n_fits, prepared.summaries  # what cannot be planned is told now
+    with one_thread():
+        _ = prepared.n_fits, prepared.summaries  # what cannot be planned is told now
     return prepared
 
 
@@ -307,21 +309,23 @@ def _one(
     monitor(Progress(phase, len(done), total))
     started, fits = time.perf_counter(), 0
     try:
-        for seen in perform_all(method.job, left, workers):
-            state.keep(seen)
-            done[seen.place] = seen.values
-            fits += 1
-            wall = (time.perf_counter() - started) / fits
-            metrics = {
-                "seconds_per_run": seen.seconds,
-                "seconds_left": wall * (len(left) - fits),
-            }
-            monitor(Progress(phase, len(done), total, metrics))
+        with closing(perform_all(method.job, left, workers)) as fitting:
+            for seen in fitting:
+                state.keep(seen)
+                done[seen.place] = seen.values
+                fits += 1
+                wall = (time.perf_counter() - started) / fits
+                metrics = {
+                    "seconds_per_run": seen.seconds,
+                    "seconds_left": wall * (len(left) - fits),
+                }
+                monitor(Progress(phase, len(done), total, metrics))
     except RunError as failure:
         if isinstance(failure.error, ConfigError):
             raise failure.error from None
         return _failed(name, method, failure)
-    return method.judge([done[place] for place in range(total)])
+    with one_thread():
+        return method.judge([done[place] for place in range(total)])
 
 
 def _failed(name: str, method: Audit, failure: RunError) -> MethodResult:
@@ -330,8 +334,6 @@ def _failed(name: str, method: Audit, failure: RunError) -> MethodResult:
     n = len(method.job.runs)
     where = "The fit" if n == 1 else f"Fit {failure.place + 1:,} of {n:,}"
     reason = f"{where} failed, so nothing can be said: {problem}"
-    from tabsynth.evaluation.result import Finding
-
     return MethodResult(
         name,
         method.title,

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -107,7 +107,7 @@ def perform(job: Job, place: int) -> Seen:
     return Seen(place, values, time.perf_counter() - started)
 
 
-def perform_all(job: Job, places: Sequence[int], workers: int = 1) -> Iterator[Seen]:
+def perform_all(job: Job, places: Sequence[int], workers: int = 1) -> Generator[Seen, None, None]:
     """Do runs, in this process or in several others, and yield each as soon as it is done.
 
     Parameters
@@ -151,12 +151,11 @@ def perform_all(job: Job, places: Sequence[int], workers: int = 1) -> Iterator[S
                 assert isinstance(answered, Connection)
                 try:
                     answer = answered.recv()
+                    more = left.pop() if left else None
+                    answered.send(more)
                 except (EOFError, OSError):
                     raise DataError(_ended(busy[answered])) from None
-                if left:
-                    answered.send(left.pop())
-                else:
-                    answered.send(None)
+                if more is None:
                     _end({answered: busy.pop(answered)}, kill=False)
                 if isinstance(answer, BaseException):
                     raise answer

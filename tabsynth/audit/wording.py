@@ -39,8 +39,10 @@ def reasons_of(
     found : str
         What the attack found, as a sentence.
     """
-    bound = f"Epsilon is at least {epsilon:.2f} with {1 - setting.level:.3g} confidence"
-    bound += f" (delta = {setting.delta:g})."
+    bound = (
+        f"Epsilon is at least {epsilon:.2f} with {100 * (1 - setting.level):.3g}% confidence "
+        f"(delta = {setting.delta:g})."
+    )
     if word == "leak detected":
         if setting.claim is None:
             return (found, bound) if epsilon > 0 else (found,)
@@ -52,4 +54,4 @@ def reasons_of(
             + ("" if setting.claim is None else f", and {setting.claim:g} is declared")
             + ". Take more runs or canaries.",
         )
-    return (found, NEVER_PROOF)
+    return (found, bound, NEVER_PROOF) if epsilon > 0 else (found, NEVER_PROOF)
