@@ -104,6 +104,11 @@ class Setting:
         """The epsilon that is to be refuted."""
         return self.claim or 0.0
 
+    @property
+    def slack(self) -> float:
+        """The delta that goes with it: none where nothing at all may be given away."""
+        return 0.0 if self.claim is None else self.delta
+
     @cached_property
     def ground(self) -> Ground:
         """Where the rows lie among each other."""
@@ -112,10 +117,6 @@ class Setting:
     def job(self, pool: pd.DataFrame, probe: Probe, runs: Sequence[Run]) -> Job:
         """Return the job of an audit in this setting."""
         return Job(pool, self.schema, self.model, self.parameters, probe, tuple(runs))
-
-    def excess(self) -> str:
-        """Return what a leak is more than, in words."""
-        return "chance allows" if self.claim is None else f"epsilon = {self.claim:g} allows"
 
 
 class Audit(ABC):

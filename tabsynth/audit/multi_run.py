@@ -108,7 +108,7 @@ class MultiRun(Audit):
         found, wrong = (int((side > rule.threshold).sum()) for side in sides)
         counts = (found, len(sides[0]), wrong, len(sides[1]))
         epsilon = many_run_epsilon(*counts, alpha=setting.level, delta=setting.delta)
-        p_value = many_run_p_value(*counts, setting.epsilon, setting.delta)
+        p_value = many_run_p_value(*counts, setting.epsilon, setting.slack)
         each = len(sides[0])
         largest = most_many_run(each, each, alpha=setting.level, delta=setting.delta)
         word = word_of(setting, p_value, largest > setting.epsilon)
@@ -151,7 +151,7 @@ class MultiRun(Audit):
         """Return in how many runs the row would have had to be found without a false alarm."""
         setting = self.setting
         for found in range(each + 1):
-            bound = many_run_epsilon(found, each, 0, each, alpha=setting.level, delta=setting.delta)
+            bound = many_run_epsilon(found, each, 0, each, alpha=setting.level, delta=setting.slack)
             if bound > setting.epsilon:
                 return (
                     f"A leak would have been detected if the row had been found in {found:,} of "

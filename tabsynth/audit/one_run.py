@@ -132,13 +132,13 @@ class OneRun(Audit):
                         "said_in": k_in,
                         "said_out": k_out,
                         "right": right,
-                        "p_value": one_run_p_value(*counts, setting.epsilon, setting.delta),
+                        "p_value": one_run_p_value(*counts, setting.epsilon, setting.slack),
                         "epsilon": one_run_epsilon(*counts, alpha=level, delta=setting.delta),
                     }
                 )
-        best = min(table, key=lambda row: (row["p_value"], -row["epsilon"]))
-        epsilon = max(row["epsilon"] for row in table)
-        p_value = min(1.0, tests * best["p_value"])
+        best = min(table, key=lambda row: (-row["epsilon"], row["p_value"]))
+        epsilon = best["epsilon"]
+        p_value = min(1.0, tests * min(row["p_value"] for row in table))
         largest = most_one_run(m, m, alpha=level, delta=setting.delta)
         word = word_of(setting, p_value, largest > setting.epsilon)
         guesses = best["said_in"] + best["said_out"]
@@ -195,7 +195,7 @@ class OneRun(Audit):
     def _smallest(self, level: float) -> str:
         """Return how many guesses would have had to be right."""
         setting, m = self.setting, self._n_canaries
-        fewest = fewest_correct(m, m, alpha=level, epsilon=setting.epsilon, delta=setting.delta)
+        fewest = fewest_correct(m, m, alpha=level, epsilon=setting.epsilon, delta=setting.slack)
         if fewest is None:
             return f"Nothing could have been detected with {m:,} canaries: take more."
         return (

@@ -91,6 +91,23 @@ def test_a_true_claim_stands_and_a_false_one_is_refuted(table):
     assert words[0.3].count("leak detected") >= 9
 
 
+def test_many_runs_refute_a_false_claim_about_one_row_and_no_true_one(table):
+    rng = np.random.default_rng(5)
+    words = {1.0: [], 0.2: []}
+    for claim, said in words.items():
+        method = audits.get("multi-run")(setting_of(table, runs=400, claim=claim))
+        inside = np.arange(800) % 2 == 1
+        for _ in range(8):
+            told = np.where(rng.random(800) < 1 / (1 + math.exp(-1.0)), inside, ~inside)
+            features = np.column_stack([told, rng.normal(size=(800, 3))])
+            result = method.judge(list(features[:, None]))
+            said.append(result.word)
+            assert result.details["gaussian_mu"] >= 0
+    # Of 8 audits of a claim that holds 3 would be refuted six times in a thousand times.
+    assert words[1.0].count("leak detected") <= 2
+    assert words[0.2].count("leak detected") >= 7
+
+
 def test_what_no_attack_could_refute_is_inconclusive(table):
     result = audit(table, model="blind", method="one-run", canaries=16, epsilon=3.0, seed=7)
     assert result.verdict.word == "inconclusive"
