@@ -68,9 +68,9 @@ class Failing(Toy):
 '''
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def toys(tmp_path_factory):
-    """Install the toy models for these tests."""
+    """Install the toy models for the tests of a module; those elsewhere must not see them."""
     folder = tmp_path_factory.mktemp("toys")
     (folder / "toy_models.py").write_text(TOYS)
     info = folder / "toy_models-1.0.dist-info"
