@@ -12,10 +12,11 @@ from tabsynth.audit.base import Audit, Job, Run, audits
 from tabsynth.audit.ground import together
 from tabsynth.audit.learner import Rule
 from tabsynth.audit.probes import RowProbe, Sight
+from tabsynth.audit.ranks import area_of_few
 from tabsynth.audit.result import MethodResult
 from tabsynth.audit.wording import reasons_of, word_of
 from tabsynth.errors import ConfigError
-from tabsynth.evaluation.intervals import area, area_interval
+from tabsynth.evaluation.intervals import area
 from tabsynth.evaluation.result import Finding
 from tabsynth.privacy.audit import (
     gaussian_mu,
@@ -113,8 +114,8 @@ class MultiRun(Audit):
         largest = most_many_run(each, each, alpha=setting.level, delta=setting.delta)
         word = word_of(setting, p_value, largest > setting.epsilon)
         power, alarms = rates(*counts, setting.level)
-        value, variance = area(*sides)
-        interval = area_interval(value, variance, each, 1 - setting.level)
+        value = area(*sides)[0]
+        interval = area_of_few(value, each, 1 - setting.level)
         said = (
             f"The row was said to be there in {found:,} of {each:,} runs with it and in {wrong:,} "
             f"of {each:,} without it (area under the ROC curve {value:.2f}, interval "

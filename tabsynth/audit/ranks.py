@@ -1,8 +1,12 @@
-"""Ranks: the exact chance that few runs are ordered so well by accident."""
+"""Ranks: what the order of few runs says, where approximations for many do not hold."""
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
+
+from tabsynth.evaluation.result import Interval
 
 
 def rank_p_value(positive: np.ndarray, negative: np.ndarray) -> float:
@@ -55,3 +59,40 @@ def fewest_runs_separate(m: int, n: int) -> float:
     from scipy.special import comb
 
     return float(1 / comb(m + n, m))
+
+
+def area_of_few(value: float, smaller: int, level: float = 0.95, tests: int = 1) -> Interval:
+    """Return an interval of an area under the ROC curve that holds for few runs.
+
+    Whatever the scores are, the variance is at most that of a share of as many draws as the smaller
+    side has, so that Wilson's interval of such a share is taken.
+
+    Parameters
+    ----------
+    value : float
+        The area, ties counted half.
+    smaller : int
+        Runs of the smaller side.
+    level : float
+    tests : int
+        How many intervals hold together (Bonferroni).
+
+    References
+    ----------
+    Birnbaum and Klose (1957), Bounds for the variance of the Mann-Whitney statistic, Annals of
+    Mathematical Statistics 28; Wilson (1927), doi:10.1080/01621459.1927.10502953.
+
+    Examples
+    --------
+    >>> interval = area_of_few(1.0, 8)
+    >>> round(interval.low, 2), interval.high
+    (0.68, 1.0)
+    """
+    from scipy.stats import norm
+
+    z = float(norm.ppf(1 - (1 - level) / 2 / tests))
+    share = z**2 / smaller
+    middle = (value + share / 2) / (1 + share)
+    half = math.sqrt(value * (1 - value) * share + share**2 / 4) / (1 + share)
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Interval(low, high, level, "Wilson, with the largest variance that is possible")

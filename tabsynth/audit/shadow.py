@@ -11,11 +11,11 @@ import numpy as np
 from tabsynth.audit.base import Audit, Job, Run, audits
 from tabsynth.audit.learner import Rule
 from tabsynth.audit.probes import RowProbe, Sight
-from tabsynth.audit.ranks import fewest_runs_separate, rank_p_value
+from tabsynth.audit.ranks import area_of_few, fewest_runs_separate, rank_p_value
 from tabsynth.audit.result import MethodResult
 from tabsynth.audit.wording import reasons_of, word_of
 from tabsynth.errors import ConfigError
-from tabsynth.evaluation.intervals import area, area_interval
+from tabsynth.evaluation.intervals import area
 from tabsynth.evaluation.result import Finding
 from tabsynth.evaluation.verdict import holm
 from tabsynth.privacy.audit import many_run_epsilon, many_run_p_value, most_many_run
@@ -145,9 +145,9 @@ class Shadow(Audit):
             sides = scores[inside[~learnt]], scores[~inside[~learnt]]
             found, wrong = (int((side > rule.threshold).sum()) for side in sides)
             counts = (found, len(sides[0]), wrong, len(sides[1]))
-            value, variance = area(*sides)
+            value = area(*sides)[0]
             smaller = min(len(sides[0]), len(sides[1]))
-            interval = area_interval(value, variance, smaller, 1 - setting.level, n_targets)
+            interval = area_of_few(value, smaller, 1 - setting.level, n_targets)
             p_value = (
                 rank_p_value(*sides)
                 if setting.claim is None

@@ -6,12 +6,12 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, rankdata
+from scipy.stats import binom, norm, rankdata
 
 from tabsynth import datasets, infer_schema
 from tabsynth.audit import Setting, audit, audits
 from tabsynth.audit.ground import Ground
-from tabsynth.audit.ranks import rank_p_value
+from tabsynth.audit.ranks import area_of_few, rank_p_value
 from tabsynth.evaluation.attacks import attacks
 from tabsynth.random import Streams
 from tabsynth.schema.infer import check_schema
@@ -190,3 +190,14 @@ def test_rank_p_values_are_exact_with_ties():
     sums = [ranks[list(chosen)].sum() for chosen in combinations(range(9), 4)]
     expected = np.mean(np.array(sums) >= ranks[:4].sum())
     assert rank_p_value(positive, negative) == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("n", "shift"), [(4, 0.0), (4, 2.0), (8, 1.0), (16, 3.0)])
+def test_intervals_of_areas_hold_for_few_runs(n, shift):
+    rng = np.random.default_rng(7)
+    truth = norm.cdf(shift / math.sqrt(2))
+    positive, negative = rng.normal(shift, 1, (2000, n)), rng.normal(0, 1, (2000, n))
+    areas = (positive[:, :, None] > negative[:, None, :]).mean(axis=(1, 2))
+    spans = {value: area_of_few(float(value), n) for value in np.unique(areas)}
+    held = [spans[value].low <= truth <= spans[value].high for value in areas]
+    assert np.mean(held) >= 0.95 - 3 * math.sqrt(0.05 * 0.95 / 2000)
