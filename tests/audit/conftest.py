@@ -11,7 +11,9 @@ import pytest
 from tabsynth.models import models
 
 TOYS = '''
-"""A model that copies training rows, one that ignores them, and one that fails."""
+"""A model that copies training rows, one that ignores them, and some that fail."""
+
+import os
 
 import numpy as np
 
@@ -65,6 +67,13 @@ class Failing(Toy):
 
     def sample(self, n_rows, streams, monitor=ignore):
         raise DataError("The toy does not work.")
+
+
+class Dying(Toy):
+    name, description = "dying", "Ends its process, as the system does where memory runs out."
+
+    def sample(self, n_rows, streams, monitor=ignore):
+        os._exit(9)
 '''
 
 
@@ -76,7 +85,7 @@ def toys(tmp_path_factory):
     info = folder / "toy_models-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy_models\nVersion: 1.0\n")
-    names = ("copier", "blind", "failing")
+    names = ("copier", "blind", "failing", "dying")
     points = "".join(f"{name} = toy_models:{name.capitalize()}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[tabsynth.models]\n{points}")
     sys.path.insert(0, str(folder))

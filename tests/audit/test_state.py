@@ -72,6 +72,11 @@ def test_two_workers_give_the_same_bytes_as_one(table, whole, tmp_path):
     assert len(fits_in(tmp_path / "state")) == 40
 
 
+def test_a_worker_that_dies_ends_the_audit_with_a_remedy(table):
+    with pytest.raises(DataError, match=r"exit code 9.*fewer workers"):
+        audit(table, **{**SMALL, "model": "dying"}, workers=2)
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
