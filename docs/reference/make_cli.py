@@ -56,8 +56,10 @@ EXIT_CODES = {
     "(all problems are listed), a model file is damaged, or the rows asked for cannot be made.",
     PRIVACY: "Refused, because a privacy promise would be broken. No verb of this version has a "
     "budget to break.",
-    FAILED: "A score failed its gate (`--fail-under`). The files are written all the same.",
-    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written.",
+    FAILED: "A score failed its gate (`--fail-under`), or an audit refuted a declared epsilon "
+    "(`--epsilon`). The files are written all the same.",
+    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written, apart from finished fits in the "
+    "folder of `tabsynth audit --state`.",
     CLOSED_PIPE: "The reader of standard output went away, as `head` does.",
 }
 

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tabsynth.cli.audit import audit
 from tabsynth.cli.datasets import app as datasets_app
 from tabsynth.cli.deidentify import deidentify
 from tabsynth.cli.evaluate import evaluate
@@ -73,7 +74,7 @@ def _program(
 
 
 app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
-for _verb in (deidentify, inspect, fit, sample, evaluate, models):
+for _verb in (deidentify, inspect, fit, sample, evaluate, audit, models):
     verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")
@@ -172,6 +173,8 @@ def _unexpected(error: Exception, terminal: Terminal) -> int:
 
 def _written(terminal: Terminal) -> str:
     """Return what had been written when the program was stopped."""
+    if terminal.kept:
+        return terminal.kept
     if not terminal.written:
         return "nothing was written"
     return f"these files had been written: {', '.join(terminal.written)}"

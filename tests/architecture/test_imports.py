@@ -42,11 +42,15 @@ ALLOWED: dict[str, set[str]] = {
     # putting it together: cli -> workflow -> synthesizer
     "artifact": {"io", *LEAVES},
     "synthesizer": {"artifact", "codec", "encoding", "models", "privacy", "schema", *LEAVES},
+    "audit": {
+        *("synthesizer", "evaluation", "privacy.audit", "models", "constraints", "schema", "io"),
+        *LEAVES,
+    },
     "workflow": {"codec", "synthesizer", "evaluation", "report", "schema", *LEAVES},
     "cli": {
         *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
         *("schema", "io"),
-        *("evaluation", "report", "datasets", "benchmark", "config", *LEAVES),
+        *("evaluation", "audit", "report", "datasets", "benchmark", "config", *LEAVES),
     },
     "__main__": {"cli"},
     # beside it
