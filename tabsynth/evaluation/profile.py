@@ -12,7 +12,7 @@ import pandas as pd
 from tabsynth.columns.base import ColumnType, Values, columns
 from tabsynth.evaluation.cells import column_distances, gap_of_pair, pair_cells, pair_distances
 from tabsynth.evaluation.comparison import Comparison
-from tabsynth.evaluation.frame import Feature
+from tabsynth.evaluation.frame import Feature, Table
 from tabsynth.evaluation.result import ColumnProfile, Joint, Pairs
 from tabsynth.schema.schema import Column, Schema
 
@@ -240,20 +240,27 @@ def pairs(comparison: Comparison, schema: Schema) -> Pairs:
 
 def _joint(comparison: Comparison, schema: Schema, i: int, j: int) -> Joint:
     """Return the joint distribution of two features in the rows that their distance is of."""
-    tables = comparison.real, comparison.synthetic.first(comparison.n_equal)
+    real, synthetic = tables = comparison.real, comparison.synthetic.first(comparison.n_equal)
     (first, first_names), (second, second_names) = (
         _coarse(comparison.features[place], [table.counts(place) for table in tables], schema)
         for place in (i, j)
     )
     shape = len(first_names), len(second_names)
-    shares = []
-    for table in tables:
+
+    def shares(table: Table) -> tuple[tuple[float, ...], ...]:
         joint = first[table.codes[:, i]] * shape[1] + second[table.codes[:, j]]
         counts = np.bincount(joint, minlength=shape[0] * shape[1])
-        shares.append(np.round(counts / max(len(table), 1), 6).reshape(shape).tolist())
-    names = (comparison.features[place].name for place in (i, j))
-    real, synthetic = (tuple(tuple(row) for row in side) for side in shares)
-    return Joint(*names, tuple(first_names), tuple(second_names), real, synthetic)
+        rounded = np.round(counts / max(len(table), 1), 6).reshape(shape)
+        return tuple(tuple(row) for row in rounded.tolist())
+
+    return Joint(
+        comparison.features[i].name,
+        comparison.features[j].name,
+        tuple(first_names),
+        tuple(second_names),
+        shares(real),
+        shares(synthetic),
+    )
 
 
 def _coarse(

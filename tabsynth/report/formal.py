@@ -70,23 +70,23 @@ def elements(evaluation: Evaluation) -> list[tuple[str, str]]:
     ('Privacy loss, epsilon', 'none: no bound is claimed')
     """
     privacy = evaluation.privacy
+    mechanism = anything(privacy.get("mechanism") or NOT_SAID)
     if not has_budget(evaluation):
         return [
             ("Privacy loss, epsilon", "none: no bound is claimed"),
             ("Failure probability, delta", "none"),
             ("Unit of privacy", "none: nobody's row is protected by proof"),
             ("Neighbour relation", "none"),
-            ("Mechanisms", "none: no noise was added"),
-            ("Trust model", CURATOR),
+            ("Mechanisms", "none: no noise was added" if mechanism == "none" else mechanism),
+            ("Trust model", CURATOR if mechanism != NOT_SAID else NOT_SAID),
         ]
     names = dict.fromkeys(spend.mechanism for spend in spends(evaluation) if spend.mechanism)
-    mechanisms = ", ".join(names) or anything(privacy.get("mechanism") or NOT_SAID)
     return [
         ("Privacy loss, epsilon", anything(privacy["epsilon"])),
         ("Failure probability, delta", anything(privacy.get("delta", NOT_SAID))),
         ("Unit of privacy", anything(privacy.get("unit", NOT_SAID))),
         ("Neighbour relation", anything(privacy.get("neighbours", NOT_SAID))),
-        ("Mechanisms", mechanisms),
+        ("Mechanisms", ", ".join(names) or mechanism),
         ("Trust model", sentence(anything(privacy.get("trust_model", CURATOR)))),
     ]
 

@@ -261,7 +261,7 @@ def worst_pairs(evaluation: Evaluation, most: int = WORST_PAIRS) -> list[Pair]:
             for j, second in enumerate(pairs.columns[i + 1 :], i + 1)
             if (value := _at(pairs, i, j)) is not None
         ]
-        known = sorted(matrix, key=lambda row: -row[2])
+        known = sorted(matrix, key=lambda row: -(row[2] or 0.0))
     return [
         Pair(first, second, tvd, reference, (alone.get(first), alone.get(second)))
         for first, second, tvd, reference in known[:most]

@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from typing import Any, get_args
 
 from tabsynth.evaluation.result import Evaluation, Group
-from tabsynth.report import formal
 from tabsynth.report.findings import PRINCIPLES, principle_of, tallies
+from tabsynth.report.formal import NOT_SAID, Spend, elements, spends, uncovered
 from tabsynth.report.pages import not_covered
-from tabsynth.report.verdict import NO_STATEMENT, Outcome, find_leaks, headline
+from tabsynth.report.verdict import NO_STATEMENT, Outcome, find_leaks, headline, in_short
 from tabsynth.report.words import finite, label, placement
 
 VERSION = 1
@@ -72,7 +72,8 @@ class Shareable:
     rows : mapping of str to int
         Sample sizes, those of `ROWS`.
     verdicts : mapping of str to str
-        Fidelity, utility and disclosure, each in a few words without a figure.
+        Fidelity, utility, disclosure and formal privacy, each in a few words; no figure but the
+        budget.
     principles : tuple of Principle
     not_tried : tuple of str
     statement : str
@@ -96,7 +97,7 @@ class Shareable:
     statement: str
     formal: Mapping[str, str]
     not_covered: tuple[str, ...]
-    spends: tuple[formal.Spend, ...]
+    spends: tuple[Spend, ...]
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -130,7 +131,7 @@ def to_shareable(evaluation: Evaluation) -> Shareable:
     return Shareable(
         table=_text(provenance.get("table")),
         date=_text(provenance.get("date")),
-        model=_text(provenance.get("model")) or formal.NOT_SAID,
+        model=_text(provenance.get("model")) or NOT_SAID,
         description=_text(provenance.get("model_description")),
         versions={name: text for name, text in known if isinstance(text, str)},
         rows={name: n for name in ROWS if isinstance(n := evaluation.rows.get(name), int)},
@@ -138,6 +139,7 @@ def to_shareable(evaluation: Evaluation) -> Shareable:
             "Fidelity": _word(evaluation, "fidelity"),
             "Utility": _word(evaluation, "utility"),
             "Disclosure": _outcome(evaluation),
+            "Formal privacy": in_short(evaluation)[-1].verdict,
         },
         principles=tried,
         not_tried=(
@@ -151,9 +153,9 @@ def to_shareable(evaluation: Evaluation) -> Shareable:
             *NOT_TRIED,
         ),
         statement=_text(evaluation.privacy.get("statement")) or NO_STATEMENT,
-        formal=dict(formal.elements(evaluation)),
-        not_covered=formal.uncovered(evaluation),
-        spends=tuple(formal.spends(evaluation)),
+        formal=dict(elements(evaluation)),
+        not_covered=uncovered(evaluation),
+        spends=tuple(spends(evaluation)),
     )
 
 

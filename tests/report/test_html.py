@@ -123,14 +123,16 @@ def test_the_report_is_well_formed_and_stands_alone(evaluation):
     text = to_html(evaluation)
     page = check(text)
     assert "http" not in text.replace("http-equiv", "")
-    assert len(page.all("svg")) == 7 + 12 + 1
+    assert len(page.all("svg")) == 7 + 12 + 1 + 10 + 1
     assert [a["id"] for a in page.all("section")] == [
         "in-short",
+        "context",
         "columns",
         "fidelity",
         "utility",
         "disclosure",
         "privacy",
+        "governance",
         "provenance",
         "notices",
     ]
@@ -200,7 +202,7 @@ def test_another_process_gives_the_same_bytes_without_pyplot(evaluation, tmp_pat
 
 def test_a_report_on_150_columns_is_complete_and_small(wide_evaluation):
     page = check(to_html(wide_evaluation))
-    assert len(page.all("svg")) == 7 + 150 + 1
+    assert len(page.all("svg")) == 7 + 150 + 1 + 10 + 1
     assert "The 24 columns that differ most" in page.text
     assert "The other 126 columns, small" in page.text
     for column in wide_evaluation.columns:
@@ -303,7 +305,7 @@ def test_a_score_without_a_value_shows_its_problem_and_no_chart(evaluation):
     broken = replace(evaluation.scores[0], value=None, problem="Too few rows: 12 of 40.")
     page = check(to_html(replace(evaluation, scores=(broken, *evaluation.scores[1:]))))
     assert "No value. Too few rows: 12 of 40." in page.text
-    assert len(page.all("svg")) == 6 + 12 + 1
+    assert len(page.all("svg")) == 6 + 12 + 1 + 10 + 1
 
 
 def test_a_weakness_of_a_score_is_shown_beside_its_value(evaluation):
