@@ -65,7 +65,8 @@ def report(
     """Make reports and cards from a saved evaluation; the tables are not needed.
 
         tabsynth report patients.report.json --shareable patients.shareable.html
-        tabsynth evaluate real.csv synthetic.csv --json | tabsynth report - --html report.html
+        tabsynth evaluate real.csv synthetic.csv --json > evaluation.json
+        tabsynth report evaluation.json --html report.html --card card.md
 
     Without an output it shows the verdict, the scores and the summary.
     """

@@ -13,8 +13,16 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tabsynth.evaluation.result import ColumnProfile, Evaluation, Interval, Pairs
+from tabsynth.evaluation.result import (
+    ColumnProfile,
+    Evaluation,
+    Finding,
+    Interval,
+    Pairs,
+    Verdict,
+)
 from tabsynth.report import to_html
+from tabsynth.report.clauses import CLAUSES, CONTEXT, GOVERNANCE
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 SELF_CLOSED = {"path", "use", "image", "rect", "circle"}
@@ -168,6 +176,28 @@ def test_the_report_says_what_there_is_to_say(evaluation):
         "Column 'remarks' holds free text and was dropped.",
     ):
         assert words in text, words
+
+
+def test_sections_name_their_clauses_and_what_is_left_to_fill_in(evaluation):
+    tested = Verdict("inconclusive", 0.05, (Finding("near", "membership", 2, 0.5, 0.5),))
+    text = check(to_html(replace(evaluation, verdict=tested))).text
+    for clause in CLAUSES.values():
+        assert f"ISO/IEC 27559:2022, {clause}" in text, clause
+    for question in (*CONTEXT, *GOVERNANCE):
+        assert question in text
+    for heading in ("Singling out", "Linkability", "Inference", "Membership", "Copying"):
+        assert f">{heading}</h3>" in to_html(evaluation)
+    assert "no statement of conformity" in text
+    assert "They do not hold the model, the seed or this report." in text
+    assert "<dt>Regenerated, never learnt</dt><dd>2 columns</dd>" in to_html(evaluation)
+
+
+def test_what_is_said_of_attackers_fits_the_attacks_that_were_run(evaluation):
+    assert "the 5% of rows that are least like any other" not in to_html(evaluation)
+    vulnerable = replace(evaluation["membership_tpr"], name="membership_vulnerable_tpr")
+    more = replace(evaluation, scores=(*evaluation.scores, vulnerable))
+    assert "the 5% of rows that are least like any other" in to_html(more)
+    assert "What an attacker is taken to know" not in to_html(Evaluation(scores=()))
 
 
 def test_every_score_is_explained_with_its_reference_and_baseline(evaluation):
