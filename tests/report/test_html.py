@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from tabsynth.evaluation.document import read_evaluation
 from tabsynth.evaluation.result import (
     ColumnProfile,
     Evaluation,
@@ -212,6 +213,7 @@ def test_every_score_is_explained_with_its_reference_and_baseline(evaluation):
 def test_the_same_evaluation_gives_the_same_bytes(evaluation):
     again = Evaluation.from_dict(evaluation.to_dict())
     assert to_html(evaluation) == to_html(evaluation) == to_html(again)
+    assert to_html(read_evaluation(evaluation.to_json())) == to_html(evaluation)
 
 
 def test_another_process_gives_the_same_bytes_without_pyplot(evaluation, tmp_path):
