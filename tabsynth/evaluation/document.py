@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 KEY = "tabsynth_evaluation"
 """The key that marks an evaluation; its value is the version of the form."""
+WANTED = (
+    "Give what 'tabsynth evaluate --json' printed, or the report.json of 'tabsynth deidentify'."
+)
 MOST_PROBLEMS = 5
 """Problems of a document that a message lists."""
 
@@ -74,11 +77,10 @@ def read_evaluation(text: str | bytes) -> Evaluation:
     try:
         state = json.loads(text)
     except (ValueError, RecursionError):
-        raise DataError(
-            "This file is no JSON document. Give what 'tabsynth evaluate --json' printed, or the "
-            "report.json of 'tabsynth deidentify'."
-        ) from None
-    if not isinstance(state, dict) or state.get(KEY) != VERSION:
+        raise DataError(f"This is no JSON document. {WANTED}") from None
+    if not isinstance(state, dict) or KEY not in state:
+        raise DataError(f"This is no evaluation written by tabsynth. {WANTED}")
+    if state[KEY] != VERSION:
         return Evaluation.from_dict(state)  # which says what is wrong
     try:
         # Written again, since the text may be UTF-16 or have a mark at its beginning.
