@@ -61,7 +61,7 @@ def to_html(evaluation: Evaluation, shareable: bool = False) -> str:
             predicted=predicted,
             disclosure=pages.parts(evaluation),
             curves=[
-                (curve, roc.draw_roc(curve, f"c-roc-{place}"))
+                (curve, roc.draw_roc(curve, f"c-roc-{place}"), roc.above(curve))
                 for place, curve in enumerate(roc.rocs(evaluation))
             ],
             attack_model=clauses.attack_model(evaluation),

@@ -11,7 +11,7 @@ import numpy as np
 
 from tabsynth.evaluation.result import Evaluation, Score
 from tabsynth.report.drawing import Drawing
-from tabsynth.report.words import finite
+from tabsynth.report.words import finite, percent
 
 POPULATIONS = {
     "membership_tpr": "All rows",
@@ -201,6 +201,14 @@ def draw_roc(roc: Roc, key: str) -> str:
     return drawing.to_svg(key, title)
 
 
-def outside(roc: Roc) -> bool:
-    """Return whether any point of the first curve lies above the band of chance."""
-    return any(y > top for y, top in zip(roc.curves[0].reached, roc.high, strict=True))
+def above(roc: Roc) -> str:
+    """Return where the first curve lies above the band of chance, in a sentence."""
+    curve = roc.curves[0]
+    places = [
+        percent(rate)
+        for rate, reached, top in zip(curve.rates, curve.reached, roc.high, strict=True)
+        if reached > top
+    ]
+    if not places:
+        return "The first line is nowhere above the band."
+    return f"The first line is above the band at {', '.join(places)} false alarms."

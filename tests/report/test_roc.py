@@ -9,7 +9,7 @@ import pytest
 
 from tabsynth.evaluation.outcome import curve
 from tabsynth.report import to_html
-from tabsynth.report.roc import chance_band, draw_roc, outside, rocs
+from tabsynth.report.roc import above, chance_band, draw_roc, rocs
 
 
 @pytest.mark.parametrize("levels", [None, 25])
@@ -76,12 +76,12 @@ def test_details_of_another_form_are_not_drawn(evaluation, changes):
 
 
 def test_an_attack_above_the_band_is_told_from_one_inside(evaluation):
-    assert not outside(rocs(evaluation)[0])
+    assert above(rocs(evaluation)[0]) == "The first line is nowhere above the band."
     score = evaluation["membership_tpr"]
     strong = {"fpr": [0.001, 0.01, 0.1], "tpr": [0.2, 0.4, 0.8]}
     leaky = replace(score, details={**score.details, "roc": strong})
     roc = rocs(replace(evaluation, scores=(leaky,)))[0]
-    assert outside(roc)
+    assert above(roc) == "The first line is above the band at 0.1%, 1.0%, 10.0% false alarms."
     assert "logarithmic axes" in draw_roc(roc, "k")
     page = to_html(replace(evaluation, scores=(leaky,)))
     assert 'id="t-roc-0"' in page
