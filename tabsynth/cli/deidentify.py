@@ -25,6 +25,8 @@ from tabsynth.cli.files import (
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
 from tabsynth.cli.plan import show_files, show_plan, show_stability, show_summary
+from tabsynth.cli.report import NOTES as VIEWS
+from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.errors import ConfigError
 
@@ -34,10 +36,9 @@ if TYPE_CHECKING:
 
 REPORTS = {"report": ".report.html", "json_report": ".report.json", "card": ".card.md"}
 NOTES = {
+    **VIEWS,
     "table": "the synthetic rows",
-    "report": "confidential: it shows statistics of the real rows",
     "json_report": "confidential: the same as data",
-    "card": "goes with the synthetic table",
     "model": "confidential: it may remember rows",
 }
 
@@ -113,6 +114,8 @@ def deidentify(
             "beside them.",
         ),
     ] = None,
+    card_json: options.CardJson = None,
+    shareable: options.Shareable = None,
     save_model: Annotated[
         str | None,
         typer.Option(
@@ -174,7 +177,13 @@ def deidentify(
     check_inputs(table, schema)
     named = {"report": report, "json_report": json_report, "card": card}
     outputs = Outputs(
-        _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
+        {
+            **_name_outputs(table, output, named, save_model, no_report),
+            "card_json": card_json,
+            "shareable": shareable,
+        },
+        force,
+        [table, schema],
     )
     if not dry_run:
         outputs.check()
@@ -317,4 +326,5 @@ def _render(
     for kind, make in texts.items():
         if kind in outputs.files:
             writers[kind] = text_writer(make())
-    return writers
+    further = {kind: path for kind, path in outputs.files.items() if kind not in writers}
+    return {**writers, **views(result.evaluation, further)}

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.deidentify import NOTES
 from tabsynth.cli.files import (
     Outputs,
     check_inputs,
@@ -15,7 +14,6 @@ from tabsynth.cli.files import (
     check_standard_input,
     read,
     read_schema,
-    text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
 from tabsynth.cli.plan import (
@@ -25,6 +23,7 @@ from tabsynth.cli.plan import (
     show_summary,
     show_verdict,
 )
+from tabsynth.cli.report import NOTES, views
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -80,6 +79,8 @@ def evaluate(
             help="Write the card (Markdown) that goes with the synthetic rows.",
         ),
     ] = None,
+    card_json: options.CardJson = None,
+    shareable: options.Shareable = None,
     force: options.Force = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -103,13 +104,13 @@ def evaluate(
     check_standard_input(input_format, real, synthetic, holdout, *further)
     check_inputs(real, synthetic, holdout, schema, *further)
     inputs = [real, synthetic, holdout, schema, *further]
-    outputs = Outputs({"report": report, "card": card}, force, inputs)
+    files = {"report": report, "card": card, "card_json": card_json, "shareable": shareable}
+    outputs = Outputs(files, force, inputs)
     outputs.check()
 
     from tabsynth.evaluation import evaluate as judge
     from tabsynth.evaluation.stability import with_stability
     from tabsynth.random import Streams
-    from tabsynth.report import to_card, to_html
     from tabsynth.schema.infer import infer_schema
 
     seed = Streams(seed).seed
@@ -141,13 +142,9 @@ def evaluate(
         ]
         evaluation = with_stability(evaluations)
         failures = check_gates(gates, evaluation)
-        writers = {}
-        if report is not None:
+        if outputs.files:
             terminal.begin("writing the report")
-            writers["report"] = text_writer(to_html(evaluation))
-        if card is not None:
-            writers["card"] = text_writer(to_card(evaluation))
-        outputs.write(writers, terminal)
+        outputs.write(views(evaluation, outputs.files), terminal)
     terminal.say("")
     show_verdict(terminal, evaluation)
     terminal.say("")

@@ -20,6 +20,7 @@ from tabsynth.cli.fit import fit
 from tabsynth.cli.inspect import inspect
 from tabsynth.cli.model import app as model_app
 from tabsynth.cli.models import models
+from tabsynth.cli.report import report
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
 from tabsynth.cli.terminal import Terminal
@@ -74,7 +75,7 @@ def _program(
 
 
 app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
-for _verb in (deidentify, inspect, fit, sample, evaluate, audit, models):
+for _verb in (deidentify, inspect, fit, sample, evaluate, report, audit, models):
     verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")

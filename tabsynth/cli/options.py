@@ -96,6 +96,23 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+CardJson = Annotated[
+    str | None,
+    typer.Option(
+        "--card-json",
+        metavar="FILE",
+        help="Write the card as JSON, for programs.",
+    ),
+]
+Shareable = Annotated[
+    str | None,
+    typer.Option(
+        "--shareable",
+        metavar="FILE",
+        help="Write the report that holds no statistics of the real rows: method, sample sizes and "
+        "words (HTML; JSON where FILE ends in .json).",
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(
