@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +12,7 @@ import torch
 from tabsynth.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+PRECISIONS = ("auto", "float32", "bfloat16")
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,3 +56,46 @@ def write_weights(
     }
     module.load_state_dict(state)
     return module.eval().requires_grad_(False)
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
+    """Return a context in which layers compute in `precision`; weights and losses stay float32.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "bfloat16"}
+        `auto` is bfloat16 on a CUDA device that has it, else float32.
+    device : torch.device
+
+    Raises
+    ------
+    ConfigError
+        If the device has no bfloat16.
+    """
+    has = device.type == "cpu" or (device.type == "cuda" and torch.cuda.is_bf16_supported())
+    if precision == "float32" or (precision == "auto" and not (has and device.type == "cuda")):
+        return nullcontext()
+    if not has:
+        raise ConfigError(
+            f"precision is 'bfloat16', which the device {device.type!r} does not have here. "
+            "Use 'float32'."
+        )
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+@contextmanager
+def threads(n: int | None) -> Iterator[None]:
+    """Compute on at most `n` threads of the processor inside the block; None changes nothing.
+
+    The number is one of the whole process, so whatever else computes with torch meanwhile has it
+    too. It never rises above what it was.
+    """
+    before = torch.get_num_threads()
+    if n is None or n >= before:
+        yield
+        return
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

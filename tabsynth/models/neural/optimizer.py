@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -92,3 +93,27 @@ class Adam:
         """Put the averaged weights in place of the last ones."""
         if self.average:
             self.weights.copy_(self._mean)
+
+    @contextmanager
+    def averaged(self) -> Iterator[torch.Tensor]:
+        """Compute with the averaged weights inside the block, and give them."""
+        if not self.average:
+            yield self.weights
+            return
+        last = self.weights.clone()
+        self.weights.copy_(self._mean)
+        try:
+            yield self.weights
+        finally:
+            self.weights.copy_(last)
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return all that a further step depends on, besides the weights."""
+        steps = torch.tensor(self._steps)
+        return {"first": self._first, "second": self._second, "mean": self._mean, "steps": steps}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from what `state` returned."""
+        for name in ("first", "second", "mean"):
+            getattr(self, f"_{name}").copy_(state[name])
+        self._steps = int(state["steps"])
