@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,15 @@ from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
-from tabsynth.synthesizer import NO_PRIVACY, Choice, Synthesizer, require_rows, versions
+from tabsynth.synthesizer import (
+    NO_PRIVACY,
+    Choice,
+    Synthesizer,
+    require_rows,
+    seed_of,
+    training_of,
+    versions,
+)
 
 HOLDOUT_SHARE = 0.2
 """Share of the rows kept unseen, for the evaluation to compare with."""
@@ -165,6 +174,7 @@ def deidentify(
     rows: int | None = None,
     holdout: float = HOLDOUT_SHARE,
     seed: int | None = None,
+    checkpoint: str | Path | None = None,
     monitor: Monitor | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Deidentified:
@@ -190,6 +200,8 @@ def deidentify(
         Share of the rows, in [0, 0.9], kept unseen for the evaluation.
     seed : int, optional
         Makes the result reproducible; drawn and reported where left out.
+    checkpoint : path, optional
+        File for the state of the training; see `Synthesizer.fit`.
     monitor : callable, optional
         Told of the progress.
     provenance : mapping, optional
@@ -222,7 +234,7 @@ def deidentify(
     """
     started = time.perf_counter()
     watch = monitor or ignore
-    streams = Streams(seed)
+    streams = Streams(seed_of(seed, checkpoint))
     plan = make_plan(
         table,
         model=model,
@@ -242,7 +254,7 @@ def deidentify(
         schema=plan.schema,
         seed=streams.seed,
         monitor=monitor,
-    ).fit(train)
+    ).fit(train, checkpoint=checkpoint)
     synthesizer.choice_ = plan.choice
     made = synthesizer.sample(plan.n_rows)
     evaluation = evaluate(
@@ -263,6 +275,7 @@ def deidentify(
             "model_reason": plan.choice.reason,
             "parameters": chosen.parameters.to_dict(),
             "seed": streams.seed,
+            "training": training_of(chosen),
             "seconds_fit": round(synthesizer.seconds_, 2),
             "seconds_total": round(time.perf_counter() - started, 2),
             "versions": versions(),

@@ -26,6 +26,7 @@ from tabsynth.cli.files import (
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
 from tabsynth.cli.plan import show_files, show_plan, show_summary
 from tabsynth.cli.terminal import Terminal, print_json
+from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def deidentify(
         ),
     ] = 0.2,
     seed: options.Seed = None,
+    checkpoint: options.Checkpoint = None,
     report: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +148,9 @@ def deidentify(
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
     will happen to each column before it learns anything, and judges the result against rows that
     the model never saw. Where a score fails a gate of --fail-under the files are written all the
-    same, as evidence, and the exit code is 5.
+    same, as evidence, and the exit code is 5. Ctrl-C while a network trains ends the training
+    early: everything is made with what it has learnt by then, and the exit code is 130. A second
+    Ctrl-C ends the program.
     """
     terminal = Terminal.of(context, quiet, verbose)
     gates = read_gates(fail_under)
@@ -163,18 +167,19 @@ def deidentify(
     check_standard_input(input_format, table)
     check_inputs(table, schema)
     named = {"report": report, "json_report": json_report, "card": card}
-    outputs = Outputs(
-        _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
-    )
+    files = _name_outputs(table, output, named, save_model, no_report)
+    outputs = Outputs(files, force, [table, schema, checkpoint])
     if not dry_run:
         outputs.check()
     # What is named after the input has its format, as standard output has.
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
+    from tabsynth.synthesizer import seed_of, training_of
     from tabsynth.workflow import deidentify as make
     from tabsynth.workflow import make_plan
 
+    seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
     with terminal.progress():
@@ -224,6 +229,7 @@ def deidentify(
             rows=plan.n_rows,
             holdout=holdout,
             seed=seed,
+            checkpoint=checkpoint,
             monitor=terminal.monitor,
             provenance=_provenance(table),
         )
@@ -241,6 +247,8 @@ def deidentify(
         kept = ("rows", "scores", "privacy", "provenance", "notices")
         print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
     show_failures(terminal, failures)
+    if was_interrupted(training_of(result.synthesizer.model_)):
+        raise typer.Exit(INTERRUPTED)
     if failures:
         raise typer.Exit(FAILED)
 

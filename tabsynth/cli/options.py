@@ -96,6 +96,15 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep the state of a network's training in this file, about every ten seconds; where "
+        "it exists, go on from it. As confidential as the table.",
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(

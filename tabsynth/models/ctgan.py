@@ -24,6 +24,7 @@ from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
@@ -162,6 +163,7 @@ class CTGAN(IterativeModel):
         """Mixture components, or quantile bins with sub-bins."""
         return CODINGS[self.parameters.coding]
 
+    @on_few_threads
     def fit(
         self,
         data: TrainingData,
@@ -356,6 +358,7 @@ class CTGAN(IterativeModel):
             self._generator.spans,
         )
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):

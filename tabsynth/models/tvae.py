@@ -22,6 +22,7 @@ from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
@@ -164,6 +165,7 @@ class TVAE(IterativeModel):
         """Quantile bins with sub-bins, or mixture components."""
         return CODINGS[self.parameters.coding]
 
+    @on_few_threads
     def fit(
         self,
         data: TrainingData,
@@ -341,6 +343,7 @@ class TVAE(IterativeModel):
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):

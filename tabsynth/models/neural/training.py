@@ -14,7 +14,7 @@ import torch
 
 from tabsynth.models.base import HyperParameters
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept
-from tabsynth.models.neural.device import PRECISIONS, threads
+from tabsynth.models.neural.device import PRECISIONS
 from tabsynth.models.neural.stopping import CHECKS, EarlyStopping, interruptible
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, Progress
@@ -53,7 +53,7 @@ class TrainingParameters(HyperParameters):
     precision : {"auto", "float32", "bfloat16"}
         Of the arithmetic inside layers, when training; auto is bfloat16 on CUDA, else float32.
     threads : int or None
-        Most threads of the processor that training uses; None leaves it to torch.
+        Most threads of the processor that are used; None leaves it to torch.
     """
 
     max_seconds: float | None = None
@@ -143,7 +143,7 @@ class Training:
         self._resume()
         written, pause = time.monotonic(), CHECKPOINT_SECONDS
         first = self.step
-        with threads(self.parameters.threads), interruptible() as interrupted:
+        with interruptible() as interrupted:
             while self.step < self.steps:
                 self.stopped = self._reason(first, interrupted())
                 if self.stopped:
