@@ -86,7 +86,7 @@ class Checkpoint:
             for key, value in _state(item).items()
         }
         document = {"format": FORMAT, "run": self.run, "values": values}
-        data = save(tensors, {KEY: json.dumps(document, sort_keys=True)})
+        data = save(tensors, {KEY: json.dumps(document)})
         with atomic_path(self.path, force=True) as temporary:
             temporary.write_bytes(data)
 
