@@ -24,6 +24,7 @@ from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    compiled,
     on_few_threads,
     read_weights,
     to_numpy,
@@ -239,7 +240,7 @@ class CTGAN(IterativeModel):
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
-        precision = autocast(own.precision, device)
+        precision, hide = autocast(own.precision, device), compiled(generator, own.compile)
         edges = None
         if len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
@@ -248,7 +249,7 @@ class CTGAN(IterativeModel):
             conditions: torch.Tensor,
         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             units = torch.randn((batch, own.noise), generator=noise, device=device)
-            return generator.soften(generator(units, conditions), own.temperature, noise)
+            return generator.soften(hide(units, conditions), own.temperature, noise)
 
         def judge(step: int) -> Mapping[str, torch.Tensor]:
             """Let the critic take a step; no gradient reaches the generator."""

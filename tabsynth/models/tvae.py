@@ -22,6 +22,7 @@ from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    compiled,
     on_few_threads,
     read_weights,
     to_numpy,
@@ -246,6 +247,7 @@ class TVAE(IterativeModel):
         noise = streams.torch("noise", device.type)
         rows = Batches(len(seen), run.batch_size, streams.torch("rows", device.type))
         precision = autocast(own.precision, device)
+        encode, miss = compiled(encoder, own.compile), compiled(decoder.loss, own.compile)
 
         def describe(
             chosen: torch.Tensor, noise: torch.Generator
@@ -253,10 +255,10 @@ class TVAE(IterativeModel):
             """Return reconstruction and divergence of rows, in nats a row."""
             some, moved = index[chosen], offsets[chosen]
             with precision:
-                mean, log_variance = encoder(some, moved)
+                mean, log_variance = encode(some, moved)
                 draws = torch.randn(mean.shape, generator=noise, device=device)
                 latent = mean + draws * torch.exp(0.5 * log_variance)
-                reconstruction = decoder.loss(latent, some, moved)
+                reconstruction = miss(latent, some, moved)
             each = mean.square() + log_variance.exp() - 1 - log_variance
             return reconstruction, 0.5 * each.sum() / len(chosen)
 

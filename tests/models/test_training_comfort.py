@@ -334,6 +334,33 @@ def test_a_device_without_bfloat16_refuses_it_and_auto_takes_float32(monkeypatch
             pass
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_layers_are_compiled_only_when_asked_for(name, monkeypatch):
+    made = []
+
+    def compile(function, **options):
+        made.append(function)
+        return function
+
+    monkeypatch.setattr(torch, "compile", compile)
+    plain = fit(name)
+    assert made == []
+    assert bytes_of(fit(name, compile=True)) == bytes_of(plain)
+    assert made
+
+
+def test_a_machine_that_cannot_compile_is_told_in_plain_words(monkeypatch):
+    def compile(function, **options):
+        def fail(*args):
+            raise torch._dynamo.exc.TorchDynamoException("g++")
+
+        return fail
+
+    monkeypatch.setattr(torch, "compile", compile)
+    with pytest.raises(ConfigError, match=r"compile is true, but .* C\+\+ compiler"):
+        fit("tvae", compile=True)
+
+
 def test_the_number_of_threads_is_lowered_inside_and_restored_after(monkeypatch):
     now = [8]
     monkeypatch.setattr(torch, "get_num_threads", lambda: now[0])
@@ -347,7 +374,10 @@ def test_the_number_of_threads_is_lowered_inside_and_restored_after(monkeypatch)
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("max_seconds", 0), ("max_seconds", "long"), ("precision", "half"), ("threads", 0)],
+    [
+        *(("max_seconds", 0), ("max_seconds", "long"), ("precision", "half"), ("threads", 0)),
+        ("compile", "yes"),
+    ],
 )
 def test_a_bad_hyper_parameter_of_the_engine_is_refused_by_name(name, parameter, value):
     with pytest.raises(ConfigError, match=f"^{parameter} must be"):

@@ -88,6 +88,31 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def compiled(function: Callable[Arguments, Result], wanted: bool) -> Callable[Arguments, Result]:
+    """Return `function` compiled by torch at its first call, or as it is.
+
+    Raises
+    ------
+    ConfigError
+        When it is called, if it cannot be compiled here.
+    """
+    if not wanted:
+        return function
+    fast = torch.compile(function, dynamic=False)
+
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return fast(*args, **kwargs)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise ConfigError(
+                "compile is true, but torch cannot compile the layers on this machine: on a "
+                "processor it needs a C++ compiler (such as g++), on CUDA Triton. Set compile to "
+                "false."
+            ) from error
+
+    return call
+
+
 @contextmanager
 def threads(n: int | None) -> Iterator[None]:
     """Compute on at most `n` threads of the processor inside the block; None changes nothing.
