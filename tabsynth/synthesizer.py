@@ -16,7 +16,7 @@ from tabsynth.artifact import Artifact, read_artifact, write_artifact
 from tabsynth.codec import TableCodec
 from tabsynth.encoding.layout import Layout
 from tabsynth.errors import ArtifactError, ConfigError, DataError, SampleError, TabsynthError
-from tabsynth.models import Model, ModelState, models
+from tabsynth.models import IterativeModel, Model, ModelState, models
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
@@ -131,13 +131,21 @@ class Synthesizer:
             setattr(self, name, value)
         return self
 
-    def fit(self, table: pd.DataFrame) -> Self:
+    def fit(self, table: pd.DataFrame, *, checkpoint: str | Path | None = None) -> Self:
         """Learn `table`.
+
+        Ctrl-C while a network trains ends the training early and keeps the weights as they are; a
+        second Ctrl-C, or one at another time, ends `fit`.
 
         Parameters
         ----------
         table : DataFrame of shape (n_rows, n_columns)
             Typed columns or texts (as read from a CSV file); the index is ignored.
+        checkpoint : path, optional
+            File that the state of a network's training is written to, about every ten seconds and
+            at its end. Where the file exists already, training goes on from it, and gives what an
+            uninterrupted one would have given; without a seed, the file's seed is taken. It is
+            never removed.
 
         Returns
         -------
@@ -150,16 +158,29 @@ class Synthesizer:
         SchemaError
             If the schema does not fit the table, with every problem.
         ConfigError
-            If there is no such model or hyper-parameter.
+            If there is no such model or hyper-parameter, if the model is not trained in steps, or
+            if the checkpoint is of another training.
+        ArtifactError
+            If the checkpoint is damaged.
+
+        Notes
+        -----
+        Privacy: a checkpoint holds the exact state of a training on the rows. It is as confidential
+        as the table.
         """
         started = time.perf_counter()
         if not isinstance(table, pd.DataFrame):
             raise DataError(f"fit takes a pandas DataFrame. Got {type(table).__name__}.")
         monitor = self.monitor or ignore
-        streams = Streams(self.seed)
+        streams = Streams(seed_of(self.seed, checkpoint))
         require_rows(len(table))
         choice = self.choose(len(table))
         kind = models.get(choice.model)
+        if checkpoint is not None and not issubclass(kind, IterativeModel):
+            raise ConfigError(
+                f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "
+                "the checkpoint out."
+            )
         model = kind(kind.parameters_type.from_dict(dict(self.parameters or {}), choice.model))
         if self.schema is None:
             schema = infer_schema(table)
@@ -168,7 +189,11 @@ class Synthesizer:
             schema = with_dtypes(self.schema, table)
         codec = TableCodec.fit(schema, [table], model.coding, monitor)
         encoded = codec.encode(table, streams.child("encode"), monitor)
-        model.fit(ExactTrainingData(encoded), streams.child("fit"), monitor)
+        data = ExactTrainingData(encoded)
+        if isinstance(model, IterativeModel):
+            model.fit(data, streams.child("fit"), monitor, checkpoint=checkpoint)
+        else:
+            model.fit(data, streams.child("fit"), monitor)
         self._set(schema, codec, model, choice, streams.seed, len(table))
         self.seconds_ = time.perf_counter() - started
         return self
@@ -240,6 +265,7 @@ class Synthesizer:
             "rows": self.n_rows_,
             "columns": len(self.schema_),
             "seconds": round(self.seconds_, 3),
+            "training": training_of(self.model_),
             "privacy": NO_PRIVACY,
             "shareable": False,
             "versions": versions(),
@@ -305,6 +331,28 @@ class Synthesizer:
         self.seed_ = seed
         self.n_rows_ = n_rows
         self._calls = 0
+
+
+def seed_of(seed: int | None, checkpoint: str | Path | None) -> int | None:
+    """Return `seed`, or where there is none that of the checkpoint, or None.
+
+    Raises
+    ------
+    ArtifactError
+        If the file exists and is no checkpoint.
+    """
+    if seed is not None or checkpoint is None or not Path(checkpoint).exists():
+        return seed
+    from tabsynth.models.neural.checkpoint import read_seed
+
+    return read_seed(checkpoint)
+
+
+def training_of(model: Model) -> dict[str, Any] | None:
+    """Return how many steps a model was trained, and why no more; None where it was not."""
+    if not isinstance(model, IterativeModel):
+        return None
+    return {"steps": model.steps_, "stopped": model.stopped_}
 
 
 def require_rows(n_rows: int) -> None:

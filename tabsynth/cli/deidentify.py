@@ -28,6 +28,7 @@ from tabsynth.cli.plan import show_files, show_plan, show_stability, show_summar
 from tabsynth.cli.report import NOTES as VIEWS
 from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
+from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def deidentify(
         ),
     ] = 1,
     seed: options.Seed = None,
+    checkpoint: options.Checkpoint = None,
     report: Annotated[
         str | None,
         typer.Option(
@@ -159,7 +161,9 @@ def deidentify(
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
     will happen to each column before it learns anything, and judges the result against rows that
     the model never saw. Where a score fails a gate of --fail-under the files are written all the
-    same, as evidence, and the exit code is 5.
+    same, as evidence, and the exit code is 5. Ctrl-C while a network trains ends the training
+    early: everything is made with what it has learnt by then, and the exit code is 130. A second
+    Ctrl-C ends the program.
     """
     terminal = Terminal.of(context, quiet, verbose)
     gates = read_gates(fail_under)
@@ -183,7 +187,7 @@ def deidentify(
             "shareable": shareable,
         },
         force,
-        [table, schema],
+        [table, schema, checkpoint],
     )
     if not dry_run:
         outputs.check()
@@ -191,9 +195,11 @@ def deidentify(
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
+    from tabsynth.synthesizer import seed_of, training_of
     from tabsynth.workflow import deidentify as make
     from tabsynth.workflow import make_plan
 
+    seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
     with terminal.progress():
@@ -244,6 +250,7 @@ def deidentify(
             holdout=holdout,
             repeats=repeats,
             seed=seed,
+            checkpoint=checkpoint,
             monitor=terminal.monitor,
             provenance=_provenance(table),
         )
@@ -262,6 +269,8 @@ def deidentify(
         kept = ("rows", "scores", "privacy", "provenance", "notices", "stability")
         print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
     show_failures(terminal, failures)
+    if was_interrupted(training_of(result.synthesizer.model_)):
+        raise typer.Exit(INTERRUPTED)
     if failures:
         raise typer.Exit(FAILED)
 

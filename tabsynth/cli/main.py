@@ -24,11 +24,11 @@ from tabsynth.cli.report import report
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
 from tabsynth.cli.terminal import Terminal
-from tabsynth.cli.verbs import USAGE, help_text, verb
+from tabsynth.cli.verbs import INTERRUPTED, USAGE, help_text, verb
 from tabsynth.errors import ConfigError, PrivacyError, TabsynthError
 
 UNEXPECTED, DATA, PRIVACY = 1, 3, 4
-INTERRUPTED, CLOSED_PIPE = 130, 141
+CLOSED_PIPE = 141
 
 # Typer 0.29 carries its own copy of click, older ones use click itself.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]

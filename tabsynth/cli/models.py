@@ -47,6 +47,7 @@ def _describe(name: str, kind: type[Model]) -> dict[str, Any]:
     """Return what a model is, and its hyper-parameters with their meaning and default."""
     defaults = kind.parameters_type()
     meanings = _meanings(kind.parameters_type)
+    own = inspect.get_annotations(kind.parameters_type)
     return {
         "name": name,
         "description": kind.description,
@@ -56,15 +57,16 @@ def _describe(name: str, kind: type[Model]) -> dict[str, Any]:
                 "default": getattr(defaults, field.name),
                 "meaning": meanings.get(field.name, ""),
             }
-            for field in dataclasses.fields(defaults)
+            for field in sorted(dataclasses.fields(defaults), key=lambda one: one.name not in own)
         },
     }
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
-    """Return what the docstring of a class says about each of its attributes."""
+    """Return what the docstrings of a class and its bases say about each of its attributes."""
     return {
         name: " ".join(text.split())
-        for names, text in _ENTRY.findall(inspect.getdoc(kind) or "")
+        for base in reversed(kind.__mro__)
+        for names, text in _ENTRY.findall(inspect.cleandoc(base.__doc__ or ""))
         for name in names.split(", ")
     }

@@ -113,6 +113,15 @@ Shareable = Annotated[
         "words (HTML; JSON where FILE ends in .json).",
     ),
 ]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep the state of a network's training in this file, about every ten seconds; where "
+        "it exists, go on from it. As confidential as the table.",
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(

@@ -1,5 +1,5 @@
 """Generative models of encoded tables: one file per model."""
 
-from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.models.base import HyperParameters, IterativeModel, Model, ModelState, models
 
-__all__ = ["HyperParameters", "Model", "ModelState", "models"]
+__all__ = ["HyperParameters", "IterativeModel", "Model", "ModelState", "models"]

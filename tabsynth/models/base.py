@@ -5,9 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass, field, fields
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import pandas as pd
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
@@ -119,6 +121,46 @@ class Model(ABC):
     @abstractmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
         """Rebuild a fitted model."""
+
+
+class IterativeModel(Model):
+    """A model that is trained in steps, which can be watched, ended early, and taken up again.
+
+    Attributes
+    ----------
+    loss_history_ : DataFrame
+        One row a report: "step", "seconds", and the mean losses since the report before.
+    steps_ : int
+        Steps that were taken.
+    stopped_ : str or None
+        Why training ended before its last step: "interrupted", "out of time", "no better" (on rows
+        held out); None where it did not.
+    """
+
+    loss_history_: pd.DataFrame
+    steps_: int
+    stopped_: str | None
+
+    @abstractmethod
+    def fit(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        *,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
+        """Learn from `data`.
+
+        Parameters
+        ----------
+        data : TrainingData
+        streams : Streams
+        monitor : callable
+        checkpoint : path, optional
+            File that the state of the training is written to from time to time; where it exists
+            already, training goes on from it. It is as confidential as the rows.
+        """
 
 
 models: Registry[type[Model]] = Registry("model", "tabsynth.models", lazy=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import nn
 
@@ -14,12 +16,16 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
-from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
+from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.conditions import Conditions, draw_conditions
 from tabsynth.models.neural.device import (
     DEVICES,
+    autocast,
     choose_device,
+    compiled,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
@@ -27,9 +33,11 @@ from tabsynth.models.neural.device import (
 from tabsynth.models.neural.heads import cross_entropy
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
+from tabsynth.models.neural.schedule import plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import plan, run_steps
+from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
@@ -44,7 +52,7 @@ OPERATIONS = 8e12
 
 
 @dataclass(frozen=True)
-class CTGANParameters(HyperParameters):
+class CTGANParameters(TrainingParameters):
     """Hyper-parameters of `CTGAN`.
 
     Attributes
@@ -95,6 +103,7 @@ class CTGANParameters(HyperParameters):
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("device", self.device, DEVICES)
         for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
@@ -108,38 +117,8 @@ class CTGANParameters(HyperParameters):
         check_real("average", self.average, 0.0, 1.0 - 1e-6)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    """The rows of the table, on the device."""
-
-    index: torch.Tensor
-    offsets: torch.Tensor
-    slots: torch.Tensor
-    conditions: Conditions
-    spans: Spans
-
-    def draw(
-        self, n: int, edges: torch.Tensor | None, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw conditions (zeros where there are none) and a row that fulfils each."""
-        device = self.index.device
-        if edges is None:
-            none = torch.zeros(n, dtype=torch.int64, device=device)
-            return none, torch.randint(len(self.index), (n,), generator=generator, device=device)
-        conditions = draw_conditions(n, edges, generator)
-        return conditions, self.conditions.rows(conditions, generator)
-
-    def dense(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return shares and offsets in slots of a batch, as `Generator.soften` gives them."""
-        shares = self.offsets.new_zeros((len(rows), self.spans.width))
-        shares.scatter_(1, self.index[rows].long(), 1.0)
-        offsets = self.offsets.new_zeros((len(rows), self.spans.n_slots + 1))
-        offsets.scatter_(1, self.slots[rows], self.offsets[rows])
-        return shares, offsets[:, :-1]
-
-
 @models.register("ctgan")
-class CTGAN(Model):
+class CTGAN(IterativeModel):
     """Conditional generative adversarial network.
 
     In training, a discrete block and one of its codes (by the logarithm of its frequency) are
@@ -149,9 +128,12 @@ class CTGAN(Model):
 
     Attributes
     ----------
-    loss_history_ : list of dict
-        Means between reports: "step", "loss" (of the generator), "distance" (the critic's estimate
-        of the Wasserstein distance), "penalty", "condition" (cross-entropy, in nats a row).
+    loss_history_ : DataFrame
+        Means between reports: "step", "seconds", "loss" (of the generator), "distance" (the
+        critic's estimate of the Wasserstein distance), "penalty", "condition" (cross-entropy, in
+        nats a row).
+    steps_, stopped_ : int, str or None
+        See `IterativeModel`.
 
     Notes
     -----
@@ -182,7 +164,15 @@ class CTGAN(Model):
         """Mixture components, or quantile bins with sub-bins."""
         return CODINGS[self.parameters.coding]
 
-    def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
+    @on_few_threads
+    def fit(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        *,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
         """Train generator and critic, then settle the generator.
 
         Raises
@@ -196,14 +186,14 @@ class CTGAN(Model):
         if not len(table):
             raise DataError("ctgan cannot be fitted: the table has no rows. Give it at least one.")
         self._layout = data.layout
-        self.loss_history_: list[dict[str, float]] = []
+        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
         if not len(self._layout):
             return self
         device = choose_device(own.device)
         spans = Spans(self._layout, device)
         index = spans.index(table.codes)
         offsets = torch.from_numpy(table.offsets).to(device)
-        rows = _Rows(index, offsets, spans.slots(index), Conditions(index, spans), spans)
+        rows = Rows(index, offsets, spans.slots(index), Conditions(index, spans), spans)
         shares = read_shares(index, spans)
         count = len(rows.conditions)
         weights = streams.torch("weights")
@@ -218,11 +208,19 @@ class CTGAN(Model):
         self._frequencies = torch.zeros(0, dtype=torch.float64, device=device)
         if count:
             self._frequencies = rows.conditions.weights(logarithmic=False)
-        self._train(critic, rows, streams, monitor)
+        file = open_checkpoint(checkpoint, self, table, streams, device)
+        self._train(critic, rows, streams, monitor, file)
         self._settle(shares, streams.torch("settling", device.type))
         return self
 
-    def _train(self, critic: Critic, rows: _Rows, streams: Streams, monitor: Monitor) -> None:
+    def _train(
+        self,
+        critic: Critic,
+        rows: Rows,
+        streams: Streams,
+        monitor: Monitor,
+        checkpoint: Checkpoint | None,
+    ) -> None:
         own, generator, device = self.parameters, self._generator, rows.index.device
         making, judging = (
             Adam(network.parameters(), betas=(0.0, 0.9), clip=1e3, average=average)
@@ -242,6 +240,7 @@ class CTGAN(Model):
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
+        precision, hide = autocast(own.precision, device), compiled(generator, own.compile)
         edges = None
         if len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
@@ -250,18 +249,19 @@ class CTGAN(Model):
             conditions: torch.Tensor,
         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             units = torch.randn((batch, own.noise), generator=noise, device=device)
-            return generator.soften(generator(units, conditions), own.temperature, noise)
+            return generator.soften(hide(units, conditions), own.temperature, noise)
 
         def judge(step: int) -> Mapping[str, torch.Tensor]:
             """Let the critic take a step; no gradient reaches the generator."""
             conditions, chosen = rows.draw(batch, edges, noise)
-            with torch.no_grad():
+            with torch.no_grad(), precision:
                 _, made, moved = make(conditions)
             judging.clear()
-            real = critic.rows(rows.index[chosen], rows.offsets[chosen])
-            fake = critic.rows.soft(made, moved)
-            scores = critic(torch.cat([real, fake]), torch.cat([conditions, conditions]))
-            ours, theirs = scores.chunk(2)
+            with precision:
+                real = critic.rows(rows.index[chosen], rows.offsets[chosen])
+                fake = critic.rows.soft(made, moved)
+                scores = critic(torch.cat([real, fake]), torch.cat([conditions, conditions]))
+            ours, theirs = scores.float().chunk(2)
             distance = ours.mean() - theirs.mean()
             losses, loss = {"distance": distance}, -distance
             if own.penalty and step % own.penalty_every == 0:
@@ -274,12 +274,14 @@ class CTGAN(Model):
             judging.step(own.critic_rate)
             return losses
 
-        def update(step: int) -> Mapping[str, torch.Tensor]:
+        def update(step: int, place: float) -> Mapping[str, torch.Tensor]:
             losses = dict(judge(step))
             conditions, _ = rows.draw(batch, edges, noise)
-            logits, made, moved = make(conditions)
             critic.requires_grad_(False)
-            loss = -critic(critic.rows.soft(made, moved), conditions).mean()
+            with precision:
+                logits, made, moved = make(conditions)
+                scores = critic(critic.rows.soft(made, moved), conditions)
+            loss = -scores.float().mean()
             critic.requires_grad_(True)
             if edges is not None:
                 column = rows.conditions.columns[conditions][:, None]
@@ -293,7 +295,17 @@ class CTGAN(Model):
             making.step(own.learning_rate)
             return {"loss": loss, **losses}
 
-        self.loss_history_ = run_steps("training ctgan", run.steps, update, monitor)
+        kept: dict[str, Kept] = {
+            "generator": generator,
+            "critic": critic,
+            "making": making,
+            "judging": judging,
+            "noise": noise,
+        }
+        training = Training("training ctgan", run.steps, kept, own, monitor, checkpoint=checkpoint)
+        training.run(update)
+        self.loss_history_ = training.history()
+        self.steps_, self.stopped_ = training.step, training.stopped
         making.use_average()
 
     def _penalty(
@@ -347,6 +359,7 @@ class CTGAN(Model):
             self._generator.spans,
         )
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):
@@ -364,13 +377,15 @@ class CTGAN(Model):
         if not len(self._layout):
             return ModelState()
         tensors = read_weights(self._generator, "generator")
-        return ModelState(tensors={**tensors, "frequencies": to_numpy(self._frequencies)})
+        values = {"steps": self.steps_, "stopped": self.stopped_}
+        return ModelState(values, {**tensors, "frequencies": to_numpy(self._frequencies)})
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
         """Rebuild the generator."""
         model = cls(parameters)
         model._layout = layout
+        model.steps_, model.stopped_ = state.values.get("steps", 0), state.values.get("stopped")
         if not len(layout):
             return model
         own = model.parameters

@@ -4,34 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
+import pandas as pd
 import torch
-from torch import nn
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
-from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.errors import ConfigError, DataError
+from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
+from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
     DEVICES,
+    autocast,
     choose_device,
+    compiled,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
 )
-from tabsynth.models.neural.heads import CodeHead, cross_entropy, draw
-from tabsynth.models.neural.inputs import RowInputs
-from tabsynth.models.neural.linear import Linear
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
-from tabsynth.models.neural.offsets import OffsetHead
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
+from tabsynth.models.neural.schedule import Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import batches, cosine_rate, plan, run_steps
+from tabsynth.models.neural.stopping import EarlyStopping
+from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
@@ -41,12 +45,14 @@ CODINGS = {
     "bins": Coding("bins", size=32, sub_bins=16),
     "modes": Coding("modes", size=10),
 }
+FEWEST_HELD_OUT = 20
+"""Rows held out at least, where any are."""
 POSTERIOR_ROWS = 10_000
 """Rows whose posteriors the distribution of the latent is fitted to."""
 
 
 @dataclass(frozen=True)
-class TVAEParameters(HyperParameters):
+class TVAEParameters(TrainingParameters):
     """Hyper-parameters of `TVAE`.
 
     Attributes
@@ -69,6 +75,11 @@ class TVAEParameters(HyperParameters):
         Of AdamW.
     average : float
         Decay of the moving average of the weights, which is what is kept.
+    held_out : float
+        Share of the rows that is not trained on but watched: training ends when the averaged
+        weights describe them no better, and the best ones are kept. 0 holds none out.
+    patience : int
+        Looks at the rows held out, of 50, that may find nothing better before training ends.
     epochs, steps : int or None
         Passes over the table, or steps, which come first where both are given; None chooses from
         the size of the table.
@@ -86,12 +97,17 @@ class TVAEParameters(HyperParameters):
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     average: float = 0.998
+    held_out: float = 0.0
+    patience: int = 5
     epochs: int | None = None
     steps: int | None = None
     batch_size: int | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        check_real("held_out", self.held_out, 0.0, 0.5)
+        check_integer("patience", self.patience, 1)
         check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("device", self.device, DEVICES)
         check_integer("latent", self.latent, 1)
@@ -106,66 +122,8 @@ class TVAEParameters(HyperParameters):
         check_real("average", self.average, 0.0, 1.0 - 1e-6)
 
 
-class Encoder(nn.Module):
-    """From rows to the means and log-variances of their latents."""
-
-    def __init__(self, spans: Spans, sizes: TVAEParameters, generator: torch.Generator) -> None:
-        super().__init__()
-        self.rows = RowInputs(spans, sizes.hidden, generator)
-        self.inner = Linear(sizes.hidden, sizes.hidden, generator, gain=2**0.5)
-        self.outer = Linear(sizes.hidden, 2 * sizes.latent, generator, gain=0.1)
-
-    def forward(
-        self, index: torch.Tensor, offsets: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return means and log-variances, each of shape (n_rows, latent)."""
-        hidden = torch.relu(self.inner(torch.relu(self.rows(index, offsets))))
-        mean, log_variance = self.outer(hidden).chunk(2, dim=1)
-        return mean, log_variance.clamp(-8.0, 4.0)
-
-
-class Decoder(nn.Module):
-    """From latents to distributions of codes and offsets."""
-
-    def __init__(self, spans: Spans, sizes: TVAEParameters, generator: torch.Generator) -> None:
-        super().__init__()
-        self.spans = spans
-        self.body = nn.Sequential(
-            Linear(sizes.latent, sizes.hidden, generator, gain=2**0.5),
-            nn.ReLU(),
-            Linear(sizes.hidden, sizes.hidden, generator, gain=2**0.5),
-            nn.ReLU(),
-        )
-        self.codes = CodeHead(spans, sizes.hidden, generator)
-        self.offsets = OffsetHead(spans, sizes.hidden, generator) if spans.n_slots else None
-
-    def loss(
-        self, latent: torch.Tensor, index: torch.Tensor, offsets: torch.Tensor
-    ) -> torch.Tensor:
-        """Return the mean negative log-likelihood of rows given their latents, in nats."""
-        hidden = self.body(latent)
-        wide = index.long()
-        each = cross_entropy(self.codes(hidden), wide, self.spans)
-        if self.spans.levels:
-            each = each * self.spans.meant(wide)
-        total = each.sum()
-        if self.offsets is not None:
-            total = total + self.offsets.loss(hidden, self.spans.slots(wide), offsets).sum()
-        return total / len(index)
-
-    def draw(
-        self, latent: torch.Tensor, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
-        hidden = self.body(latent)
-        index = draw(self.codes(hidden), self.spans, generator)
-        if self.offsets is None:
-            return index, hidden.new_zeros((len(index), 0))
-        return index, self.offsets.draw(hidden, self.spans.slots(index), generator)
-
-
 @models.register("tvae")
-class TVAE(Model):
+class TVAE(IterativeModel):
     """Variational autoencoder of rows.
 
     Rows enter as sums of embeddings. The decoder gives a softmax for the codes of every block and a
@@ -176,8 +134,11 @@ class TVAE(Model):
 
     Attributes
     ----------
-    loss_history_ : list of dict
-        Mean losses between reports: "step", "loss", "reconstruction", "divergence"; in nats a row.
+    loss_history_ : DataFrame
+        Mean losses between reports: "step", "seconds", and in nats a row "loss", "reconstruction",
+        "divergence" and, where rows are held out, "held_out".
+    steps_, stopped_ : int, str or None
+        See `IterativeModel`.
 
     Notes
     -----
@@ -205,7 +166,15 @@ class TVAE(Model):
         """Quantile bins with sub-bins, or mixture components."""
         return CODINGS[self.parameters.coding]
 
-    def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
+    @on_few_threads
+    def fit(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        *,
+        checkpoint: str | Path | None = None,
+    ) -> Self:
         """Train encoder and decoder, fit the mixture of latents, calibrate the shares of codes.
 
         Raises
@@ -219,7 +188,7 @@ class TVAE(Model):
         if not len(table):
             raise DataError("tvae cannot be fitted: the table has no rows. Give it at least one.")
         self._layout, self._mixture = data.layout, None
-        self.loss_history_: list[dict[str, float]] = []
+        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
         if not len(self._layout):
             return self
         device = choose_device(own.device)
@@ -228,14 +197,15 @@ class TVAE(Model):
         offsets = torch.from_numpy(table.offsets).to(device)
         shares = read_shares(index, spans)
         weights = streams.torch("weights")
-        encoder = Encoder(spans, own, weights)
-        decoder = Decoder(spans, own, weights)
+        encoder = Encoder(spans, own.latent, own.hidden, weights)
+        decoder = Decoder(spans, own.latent, own.hidden, weights)
         encoder.to(device)
         decoder.to(device)
         decoder.codes.start_at(shares)
         if decoder.offsets is not None:
             decoder.offsets.start_at(spans.slots(index), offsets)
-        self._train(encoder, decoder, index, offsets, streams, monitor)
+        file = open_checkpoint(checkpoint, self, table, streams, device)
+        self._train(encoder, decoder, index, offsets, streams, monitor, file)
         self._decoder = decoder.eval().requires_grad_(False)
         generator = streams.torch("latent", device.type)
         self._fit_latent(encoder.eval(), index, offsets, generator)
@@ -255,15 +225,17 @@ class TVAE(Model):
         offsets: torch.Tensor,
         streams: Streams,
         monitor: Monitor,
+        checkpoint: Checkpoint | None,
     ) -> None:
         own, device = self.parameters, index.device
+        unseen, seen = self._hold_out(len(index), streams.torch("held out", device.type))
         optimizer = Adam(
             [*encoder.parameters(), *decoder.parameters()],
             decay=own.weight_decay,
             average=own.average,
         )
         run = plan(
-            len(index),
+            len(seen),
             optimizer.weights.numel(),
             epochs=own.epochs,
             steps=own.steps,
@@ -273,26 +245,73 @@ class TVAE(Model):
         )
         warm_up = max(1, min(300, run.steps // 4))
         noise = streams.torch("noise", device.type)
-        rows = batches(len(index), run.batch_size, streams.torch("rows", device.type), device)
+        rows = Batches(len(seen), run.batch_size, streams.torch("rows", device.type))
+        precision = autocast(own.precision, device)
+        encode, miss = compiled(encoder, own.compile), compiled(decoder.loss, own.compile)
 
-        def update(step: int) -> Mapping[str, torch.Tensor]:
-            chosen = next(rows)
+        def describe(
+            chosen: torch.Tensor, noise: torch.Generator
+        ) -> tuple[torch.Tensor, torch.Tensor]:
+            """Return reconstruction and divergence of rows, in nats a row."""
             some, moved = index[chosen], offsets[chosen]
-            mean, log_variance = encoder(some, moved)
-            draws = torch.randn(mean.shape, generator=noise, device=device)
-            latent = mean + draws * torch.exp(0.5 * log_variance)
-            reconstruction = decoder.loss(latent, some, moved)
+            with precision:
+                mean, log_variance = encode(some, moved)
+                draws = torch.randn(mean.shape, generator=noise, device=device)
+                latent = mean + draws * torch.exp(0.5 * log_variance)
+                reconstruction = miss(latent, some, moved)
             each = mean.square() + log_variance.exp() - 1 - log_variance
-            divergence = 0.5 * each.sum() / len(chosen)
-            weight = own.beta * min(1.0, (step + 1) / warm_up)
-            loss = reconstruction + weight * divergence
+            return reconstruction, 0.5 * each.sum() / len(chosen)
+
+        def update(step: int, place: float) -> Mapping[str, torch.Tensor]:
+            reconstruction, divergence = describe(seen[rows.draw()], noise)
+            loss = reconstruction + own.beta * min(1.0, (place + 1) / warm_up) * divergence
             optimizer.clear()
-            loss.backward()
-            optimizer.step(own.learning_rate * cosine_rate(step, run.steps, warm_up // 6 + 1))
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step(own.learning_rate * cosine_rate(place, run.steps, warm_up // 6 + 1))
             return {"loss": loss, "reconstruction": reconstruction, "divergence": divergence}
 
-        self.loss_history_ = run_steps("training tvae", run.steps, update, monitor)
-        optimizer.use_average()
+        def unseen_loss() -> torch.Tensor:
+            """Return the loss of the rows held out, always blurred by the same noise."""
+            noise = streams.torch("held out noise", device.type)
+            total = torch.zeros((), device=device)
+            for chosen in torch.split(unseen, chunk_rows(decoder.spans)):
+                reconstruction, divergence = describe(chosen, noise)
+                total += (reconstruction + own.beta * divergence) * len(chosen)
+            return total / len(unseen)
+
+        early = EarlyStopping(optimizer, unseen_loss, own.patience) if len(unseen) else None
+        kept: dict[str, Kept] = {
+            "encoder": encoder,
+            "decoder": decoder,
+            "optimizer": optimizer,
+            "noise": noise,
+            "rows": rows,
+        }
+        training = Training(
+            "training tvae", run.steps, kept, own, monitor, checkpoint=checkpoint, early=early
+        )
+        training.run(update)
+        self.loss_history_ = training.history()
+        self.steps_, self.stopped_ = training.step, training.stopped
+        if early is None:
+            optimizer.use_average()
+        else:
+            early.use_best()
+
+    def _hold_out(
+        self, n_rows: int, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the numbers of the rows that are held out, and of those that are not."""
+        count, device = round(self.parameters.held_out * n_rows), generator.device
+        if not self.parameters.held_out:
+            return torch.arange(0, device=device), torch.arange(n_rows, device=device)
+        if count < FEWEST_HELD_OUT:
+            raise ConfigError(
+                f"held_out = {self.parameters.held_out} of {n_rows:,} rows are {count}; at least "
+                f"{FEWEST_HELD_OUT} are needed to judge by. Raise it, or set it to 0."
+            )
+        order = torch.randperm(n_rows, generator=generator, device=device)
+        return order[:count], order[count:]
 
     @torch.inference_mode()
     def _fit_latent(
@@ -326,6 +345,7 @@ class TVAE(Model):
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):
@@ -347,18 +367,20 @@ class TVAE(Model):
             tensors["latent.active"] = to_numpy(self._active)
             for name in ("weights", "means", "factors"):
                 tensors[f"latent.{name}"] = to_numpy(getattr(self._mixture, name))
-        return ModelState(tensors=tensors)
+        return ModelState({"steps": self.steps_, "stopped": self.stopped_}, tensors)
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
         """Rebuild the decoder and the mixture of latents."""
         model = cls(parameters)
         model._layout, model._mixture = layout, None
+        model.steps_, model.stopped_ = state.values.get("steps", 0), state.values.get("stopped")
         if not len(layout):
             return model
         device = choose_device(model.parameters.device)
         spans = Spans(layout, device)
-        decoder = Decoder(spans, model.parameters, Streams(0).torch("weights"))
+        own, weights = model.parameters, Streams(0).torch("weights")
+        decoder = Decoder(spans, own.latent, own.hidden, weights)
         write_weights(decoder, state.tensors, "decoder")
         model._decoder = decoder.to(device)
         if "latent.means" in state.tensors:

@@ -35,7 +35,7 @@ ALLOWED: dict[str, set[str]] = {
     "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
     "privacy": {"encoding", *LEAVES},
-    "models": {"encoding", *PROTOCOLS, *LEAVES},
+    "models": {"encoding", "io.atomic", *PROTOCOLS, *LEAVES},
     # judging: report -> evaluation, which knows nothing of models
     "evaluation": {"columns", "schema", *LEAVES},
     "report": {"evaluation", "errors"},

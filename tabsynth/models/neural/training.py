@@ -1,136 +1,79 @@
-"""The training loop: how many steps of how many rows, at which rate, and who is told."""
+"""The training loop: it counts, reports, keeps checkpoints, and ends when it must or may."""
 
 from __future__ import annotations
 
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+import pandas as pd
 import torch
 
+from tabsynth.models.base import HyperParameters
+from tabsynth.models.neural.checkpoint import Checkpoint, Kept
+from tabsynth.models.neural.device import PRECISIONS
+from tabsynth.models.neural.stopping import CHECKS, EarlyStopping, interruptible
+from tabsynth.models.neural.validation import check_choice, check_flag, check_integer, check_real
 from tabsynth.monitor import Monitor, Progress
 
 REPORTS = 100
 """How often, at most, a training tells of its progress."""
 
+CHECKPOINT_SECONDS = 10.0
+"""Least time from one checkpoint to the next."""
+CHECKPOINT_SHARE = 0.02
+"""Largest share of the time that is spent on writing checkpoints."""
 
-FEWEST_STEPS = 600
-"""Steps that a small table gets at least, and a very wide one too."""
+INTERRUPTED, OUT_OF_TIME, NO_BETTER = "interrupted", "out of time", "no better"
+"""Why a training ended before its last step."""
 
-OPERATIONS = 4e12
-"""Arithmetic that a training spends at most, where nothing else is said."""
+REASONS = {
+    INTERRUPTED: "it was interrupted",
+    OUT_OF_TIME: "the time limit was reached",
+    NO_BETTER: "rows held out were described no better any more",
+}
+
+logger = logging.getLogger("tabsynth")
+
+Update = Callable[[int, float], Mapping[str, torch.Tensor]]
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How a training runs.
+class TrainingParameters(HyperParameters):
+    """Hyper-parameters that say how any network is trained, not what it is.
 
     Attributes
     ----------
-    batch_size : int
-        Rows of one step.
-    steps : int
-        Number of steps.
+    max_seconds : float or None
+        Seconds after which training ends, at the step that would exceed them; the learning rate
+        falls in time for it. Encoding before and what follows training come on top.
+    precision : {"auto", "float32", "bfloat16"}
+        Of the arithmetic inside layers, when training; auto is bfloat16 on CUDA, else float32.
+    threads : int or None
+        Most threads of the processor that are used; None leaves it to torch.
+    compile : bool
+        Whether torch compiles the layers first, which takes minutes and a compiler. Worth a try for
+        long trainings on CUDA; on a processor it was no faster.
     """
 
-    batch_size: int
-    steps: int
+    max_seconds: float | None = None
+    precision: str = "auto"
+    threads: int | None = 1
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        if self.max_seconds is not None:
+            check_real("max_seconds", self.max_seconds, 1e-3)
+        check_choice("precision", self.precision, PRECISIONS)
+        check_integer("threads", self.threads, 1, optional=True)
+        check_flag("compile", self.compile)
 
 
-def plan(
-    n_rows: int,
-    n_weights: int,
-    *,
-    epochs: int | None,
-    steps: int | None,
-    batch_size: int | None,
-    usual_epochs: int,
-    most_steps: int,
-    operations: float = OPERATIONS,
-) -> Plan:
-    """Choose the batch size and the number of steps from the size of the table.
-
-    Parameters
-    ----------
-    n_rows : int
-        Rows of the table, at least one.
-    n_weights : int
-        Weights of the networks, which say what a step costs.
-    epochs, steps, batch_size : int or None
-        What the user asked for; None leaves it to this function. `steps` comes before `epochs`.
-    usual_epochs : int
-        Epochs of a table that is neither small nor large.
-    most_steps : int
-        Steps of a large table.
-    operations : float
-        Arithmetic to spend at most, as long as there are `FEWEST_STEPS`.
-
-    Examples
-    --------
-    >>> for n_rows in (40, 1_000, 16_000, 1_000_000):
-    ...     plan(
-    ...         n_rows, 10**5, epochs=None, steps=None, batch_size=None,
-    ...         usual_epochs=50, most_steps=4000,
-    ...     )
-    Plan(batch_size=32, steps=600)
-    Plan(batch_size=32, steps=1563)
-    Plan(batch_size=250, steps=3200)
-    Plan(batch_size=500, steps=4000)
-    """
-    if batch_size is None:
-        batch_size = 500 if n_rows > 50_000 else min(max(n_rows // 64, 32), 250)
-    batch_size = min(batch_size, n_rows)
-    if steps is None and epochs is not None:
-        steps = math.ceil(epochs * n_rows / batch_size)
-    if steps is not None:
-        return Plan(batch_size, max(1, steps))
-    steps = math.ceil(usual_epochs * n_rows / batch_size)
-    # A row costs about 6 operations a weight forth and back, an update about 200.
-    affordable = int(operations / (n_weights * (6 * batch_size + 200)))
-    return Plan(batch_size, max(FEWEST_STEPS, min(steps, most_steps, affordable)))
-
-
-def cosine_rate(step: int, steps: int, warm_up: int) -> float:
-    """Return the factor of the learning rate: a linear rise, then half a cosine down to 0.
-
-    Examples
-    --------
-    >>> [round(cosine_rate(step, 100, 10), 2) for step in (0, 9, 55, 99)]
-    [0.1, 1.0, 0.5, 0.0]
-    """
-    if step < warm_up:
-        return (step + 1) / warm_up
-    share = (step - warm_up) / max(steps - warm_up, 1)
-    return 0.5 * (1 + math.cos(math.pi * share))
-
-
-def batches(
-    n_rows: int, batch_size: int, generator: torch.Generator, device: torch.device
-) -> Iterator[torch.Tensor]:
-    """Yield row numbers for ever: every row once, in random order, then again.
-
-    A batch may take its last rows from the next round, so all have the same size.
-
-    Yields
-    ------
-    tensor of int64, shape (batch_size,)
-    """
-    rest = torch.empty(0, dtype=torch.int64, device=device)
-    while True:
-        while len(rest) < batch_size:
-            order = torch.randperm(n_rows, generator=generator, device=device)
-            rest = torch.cat([rest, order])
-        yield rest[:batch_size]
-        rest = rest[batch_size:]
-
-
-def run_steps(
-    phase: str,
-    steps: int,
-    update: Callable[[int], Mapping[str, torch.Tensor]],
-    monitor: Monitor,
-) -> list[dict[str, float]]:
-    """Call `update` for every step and tell `monitor` about `REPORTS` times.
+class Training:
+    """One training: a number of steps, and all that watches, keeps or ends it.
 
     Parameters
     ----------
@@ -138,28 +81,186 @@ def run_steps(
         What is being done, for the reports.
     steps : int
         Number of steps.
-    update : callable
-        Does step number i and returns its losses, on the device; they are fetched for reports only.
+    kept : mapping of str to Kept
+        Everything that changes from step to step and that a further step depends on: networks,
+        optimizers, generators, batches.
+    parameters : TrainingParameters
     monitor : callable
         Told of the steps done and of the mean losses since the last report.
+    checkpoint : Checkpoint, optional
+        Where the state is written from time to time, and taken from where the file exists.
+    early : EarlyStopping, optional
 
-    Returns
-    -------
-    list of dict
-        What was told: "step" and the mean losses.
+    Attributes
+    ----------
+    step : int
+        Steps done.
+    seconds : float
+        Time they took, including those before a checkpoint.
+    stopped : str or None
+        Why it ended before its last step: one of `REASONS`.
+
+    Notes
+    -----
+    Losses are added up on the device and fetched for reports only, so the host never waits for the
+    device inside a step.
     """
-    every = max(1, math.ceil(steps / REPORTS))
-    history: list[dict[str, float]] = []
-    sums: dict[str, torch.Tensor] = {}
-    since = 0
-    for step in range(steps):
-        for name, value in update(step).items():
+
+    def __init__(
+        self,
+        phase: str,
+        steps: int,
+        kept: Mapping[str, Kept],
+        parameters: TrainingParameters,
+        monitor: Monitor,
+        *,
+        checkpoint: Checkpoint | None = None,
+        early: EarlyStopping | None = None,
+    ) -> None:
+        self.phase, self.steps, self.parameters, self.monitor = phase, steps, parameters, monitor
+        self.checkpoint, self.early = checkpoint, early
+        self.step, self.seconds = 0, 0.0
+        self.stopped: str | None = None
+        self._sums = _Sums()
+        self._kept: dict[str, Kept] = {**kept, "sums": self._sums}
+        if early is not None:
+            self._kept["early"] = early
+        self._history: list[dict[str, float]] = []
+        self._begun, self._before = time.monotonic(), 0.0
+        self._every = max(1, math.ceil(steps / REPORTS))
+        self._look_every = max(1, math.ceil(steps / CHECKS))
+
+    def history(self) -> pd.DataFrame:
+        """Return what was told: step, seconds, and the mean losses since the row before."""
+        columns = list(dict.fromkeys(name for row in self._history for name in row))
+        return pd.DataFrame(self._history, columns=columns or ["step", "seconds"])
+
+    def run(self, update: Update) -> None:
+        """Call `update` for every step, until the last one or a reason to end before it.
+
+        Parameters
+        ----------
+        update : callable
+            Does step number i and returns its losses, on the device. It is told too where the
+            schedule stands, in steps: the number itself, or more where a time limit leaves less
+            than that.
+        """
+        self._resume()
+        written, pause = time.monotonic(), CHECKPOINT_SECONDS
+        first = self.step
+        with interruptible() as interrupted:
+            while self.step < self.steps:
+                self.stopped = self._reason(first, interrupted())
+                if self.stopped:
+                    break
+                self._sums.add(update(self.step, self._place()))
+                self.step += 1
+                self.seconds = time.monotonic() - self._begun
+                if self.early and (self.step % self._look_every == 0 or self.step == self.steps):
+                    self.early.look()
+                if self.step % self._every == 0 or self.step == self.steps:
+                    self._report()
+                if self.checkpoint and time.monotonic() - written >= pause:
+                    begun = time.monotonic()
+                    self._write()
+                    written = time.monotonic()
+                    pause = max(CHECKPOINT_SECONDS, (written - begun) / CHECKPOINT_SHARE)
+            if self.checkpoint:
+                self._write()
+        if self.stopped:
+            self._tell()
+
+    def _place(self) -> float:
+        """Return where the schedule stands, by steps or by time, whichever is further."""
+        limit = self.parameters.max_seconds
+        if limit is None:
+            return float(self.step)
+        return max(float(self.step), min(self.seconds / limit, 1.0) * self.steps)
+
+    def _reason(self, first: int, interrupted: bool) -> str | None:
+        """Return why there must be no further step, None where there may be one."""
+        done = self.step - first
+        if interrupted and self.step:
+            return INTERRUPTED
+        if self.early is not None and self.early.exhausted:
+            return NO_BETTER
+        limit = self.parameters.max_seconds
+        if limit is not None and self.step:
+            since = time.monotonic() - self._begun
+            pace = (since - self._before) / done if done else 0.0
+            if since + pace > limit:
+                return OUT_OF_TIME
+        return None
+
+    def _report(self) -> None:
+        means = self._sums.take()
+        if self.early is not None and self.early.last < math.inf:
+            means["held_out"] = self.early.last
+        self._history.append({"step": self.step, "seconds": round(self.seconds, 3), **means})
+        self.monitor(Progress(self.phase, self.step, self.steps, means))
+
+    def _tell(self) -> None:
+        """Tell monitor and log that, where and why training ended early."""
+        assert self.stopped is not None
+        if self._sums.since:
+            self._report()
+        where = f"at step {self.step:,} of {self.steps:,}"
+        why = REASONS[self.stopped]
+        kept = "the best weights" if self.early else "the averaged weights"
+        level = logging.INFO if self.stopped == NO_BETTER else logging.WARNING
+        logger.log(
+            level,
+            "%s ended %s: %s. The model has %s of then.",
+            self.phase.capitalize(),
+            where,
+            why,
+            kept,
+        )
+        self.monitor(Progress(f"{self.phase}: ended {where}: {why}", self.step, self.steps))
+
+    def _resume(self) -> None:
+        """Take state, counts and history from the checkpoint, where there is one."""
+        values: Mapping[str, Any] | None = None
+        if self.checkpoint is not None:
+            values = self.checkpoint.read(self._kept)
+        if values is not None:
+            self.step, self.seconds = int(values["step"]), float(values["seconds"])
+            self._history = [dict(row) for row in values["history"]]
+            logger.info("%s goes on after step %d.", self.phase.capitalize(), self.step)
+        self._before = self.seconds
+        self._begun = time.monotonic() - self.seconds
+
+    def _write(self) -> None:
+        assert self.checkpoint is not None
+        values = {"step": self.step, "seconds": self.seconds, "history": self._history}
+        self.checkpoint.write(values, self._kept)
+
+
+class _Sums:
+    """Losses added up on the device since the last report."""
+
+    def __init__(self) -> None:
+        self.since = 0
+        self._sums: dict[str, torch.Tensor] = {}
+
+    def add(self, losses: Mapping[str, torch.Tensor]) -> None:
+        """Add the losses of a step."""
+        self.since += 1
+        for name, value in losses.items():
             value = value.detach()
-            sums[name] = sums[name] + value if name in sums else value
-        since += 1
-        if since == every or step + 1 == steps:
-            means = {name: float(value) / since for name, value in sums.items()}
-            history.append({"step": step + 1, **means})
-            monitor(Progress(phase, step + 1, steps, means))
-            sums, since = {}, 0
-    return history
+            self._sums[name] = self._sums[name] + value if name in self._sums else value
+
+    def take(self) -> dict[str, float]:
+        """Return the means, and begin anew."""
+        means = {name: float(value) / self.since for name, value in self._sums.items()}
+        self._sums, self.since = {}, 0
+        return means
+
+    def state(self) -> dict[str, torch.Tensor]:
+        """Return the sums, and of how many steps they are."""
+        return {"since": torch.tensor(self.since), **self._sums}
+
+    def restore(self, state: Mapping[str, torch.Tensor]) -> None:
+        """Go on from what `state` returned."""
+        self._sums = dict(state)
+        self.since = int(self._sums.pop("since"))
