@@ -1,5 +1,14 @@
 """Generative models of encoded tables: one file per model."""
 
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 
-__all__ = ["HyperParameters", "Model", "ModelState", "models"]
+__all__ = [
+    "MAX_TRIES",
+    "Completed",
+    "Effort",
+    "HyperParameters",
+    "Model",
+    "ModelState",
+    "models",
+]

@@ -11,12 +11,13 @@ import torch
 from torch import nn
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
-from tabsynth.models.neural.conditions import Conditions, draw_conditions
+from tabsynth.models.neural.conditions import Conditions, draw_conditions, rarest_condition
 from tabsynth.models.neural.device import (
     DEVICES,
     choose_device,
@@ -318,10 +319,12 @@ class CTGAN(Model):
         length = (squares.view(-1, pac).sum(1) + 1e-12).sqrt()
         return (length - 1).square().mean()
 
-    def _hidden(self, n: int, generator: torch.Generator) -> torch.Tensor:
-        """Return the hidden units of rows whose conditions follow the real frequencies."""
+    def _hidden(self, n: int, generator: torch.Generator, condition: int = -1) -> torch.Tensor:
+        """Return hidden units of rows of a condition, or of conditions by the real frequencies."""
         device = self._frequencies.device
-        if len(self._frequencies):
+        if condition >= 0:
+            conditions = torch.full((n,), condition, device=device)
+        elif len(self._frequencies):
             conditions = draw_conditions(n, self._frequencies.cumsum(0), generator)
         else:
             conditions = torch.zeros(n, dtype=torch.int64, device=device)
@@ -347,17 +350,29 @@ class CTGAN(Model):
             self._generator.spans,
         )
 
-    def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
-        """Draw rows."""
+    def sample(
+        self, n_rows: int, streams: Streams, monitor: Monitor = ignore, condition: int = -1
+    ) -> EncodedTable:
+        """Draw rows, all of one condition where there is one."""
         if not len(self._layout):
             return EncodedTable.empty(n_rows, self._layout)
         spans = self._generator.spans
         noise = streams.torch("ctgan", spans.device.type)
 
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._generator.draw(self._hidden(count, noise), noise)
+            return self._generator.draw(self._hidden(count, noise, condition), noise)
 
         return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
+
+    def aim(self, given: Given) -> np.ndarray:
+        """Return the condition of the rarest of the discrete codes that each row is given."""
+        if not len(self._layout):
+            return super().aim(given)
+        return rarest_condition(given, to_numpy(self._frequencies), self._generator.spans.column)
+
+    def propose(self, n_rows: int, aim: int, streams: Streams) -> EncodedTable:
+        """Draw candidates of a condition."""
+        return self.sample(n_rows, streams, condition=aim)
 
     def state(self) -> ModelState:
         """Return the generator and the frequencies of the conditions."""

@@ -11,9 +11,11 @@ import torch
 from torch import nn
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.device import (
     DEVICES,
@@ -33,6 +35,7 @@ from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settli
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import batches, cosine_rate, plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -193,6 +196,7 @@ class TVAE(Model):
     name = "tvae"
     description = "Variational autoencoder: quick to train, keeps most of the dependence."
     parameters_type = TVAEParameters
+    completes = "by weighting"
     parameters: TVAEParameters
 
     _layout: Layout
@@ -337,6 +341,28 @@ class TVAE(Model):
             return self._decoder.draw(self._draw_latent(count, generator), generator)
 
         return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+
+    def complete(
+        self,
+        given: Given,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        max_tries: int = MAX_TRIES,
+    ) -> Completed:
+        """Weigh latents by what is given."""
+        if not len(self._layout):
+            return Completed(given.table, Effort("directly", len(given), 0))
+        decoder, spans = self._decoder, self._decoder.spans
+        generator = streams.torch("tvae", spans.device.type)
+        decoding = Decoding(
+            lambda n: self._draw_latent(n, generator),
+            decoder.body,
+            decoder.codes,
+            decoder.offsets,
+            lambda latents: decoder.draw(latents, generator),
+        )
+        rng, phase = streams.numpy("weighting"), "sampling tvae"
+        return complete_by_weighting(decoding, given, spans, monitor, max_tries, rng, phase)
 
     def state(self) -> ModelState:
         """Return the decoder and the mixture of latents."""

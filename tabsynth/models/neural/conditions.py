@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from tabsynth.encoding.given import Given
+from tabsynth.encoding.layout import Layout
 from tabsynth.models.neural.spans import Spans
 
 
@@ -87,17 +90,48 @@ class Conditions:
 
 def discrete_columns(spans: Spans) -> list[int]:
     """Return the columns of an index that conditions may speak of."""
-    layout = spans.layout
+    return sorted(int(spans.column[number]) for number in discrete_blocks(spans.layout))
+
+
+def discrete_blocks(layout: Layout) -> list[int]:
+    """Return the blocks that conditions may speak of."""
     parents = {block.parent for block in layout}
-    columns = [
-        int(spans.column[number])
+    return [
+        number
         for number, block in enumerate(layout)
         if block.size > 1
         and not block.has_offset
         and block.parent is None
         and number not in parents
     ]
-    return sorted(columns)
+
+
+def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the condition that says most of what each row is given, -1 where none does.
+
+    Parameters
+    ----------
+    given : Given
+    frequencies : ndarray of float, shape (n_conditions,)
+        How often each condition is met.
+    column : ndarray of int64, shape (n_blocks,)
+        Column of an index that each block is (see `Spans`).
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+    """
+    best = np.full(len(given), -1)
+    lowest = np.full(len(given), np.inf)
+    begin = 0
+    for block in sorted(discrete_blocks(given.layout), key=lambda number: column[number]):
+        condition = begin + given.table.codes[:, block].astype(np.int64)
+        begin += given.layout[block].size
+        # A condition that was never met in training says nothing to the generator.
+        often = frequencies[condition]
+        better = given.known[:, block] & (often > 0) & (often < lowest)
+        best[better], lowest[better] = condition[better], often[better]
+    return best
 
 
 def draw_conditions(n: int, edges: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -81,6 +81,10 @@ class OffsetHead(nn.Module):
         slots = slots.clamp_max(self.spans.n_slots - 1)
         return self.shift(hidden).gather(1, slots), self.log_scale.clamp_min(NARROWEST)[slots]
 
+    def scale(self, slots: torch.Tensor) -> torch.Tensor:
+        """Return the scale of each slot."""
+        return torch.exp(self.log_scale.clamp_min(NARROWEST)[slots])
+
     def loss(
         self, hidden: torch.Tensor, slots: torch.Tensor, offsets: torch.Tensor
     ) -> torch.Tensor:
