@@ -95,8 +95,9 @@ class Request:
         """Return what is asked for as codes and offsets.
 
         Where several codes stand for a value the likeliest is taken: which of them it was says
-        nothing about the other columns once the value is known. What a constraint writes is learnt in another form,
-        and is given in that form where the columns that it is made from are given too.
+        nothing about the other columns once the value is known. What a constraint writes is learnt
+        in another form, and is given in that form where the columns that it is made from are given
+        too.
         """
         layout = codec.layout
         table = EncodedTable.empty(self.n_rows, layout)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from tabsynth import ConfigError, SampleError, Synthesizer, infer_schema
+from tabsynth.models import Model
 
 NEURAL = {
     "tvae": {"steps": 60, "hidden": 32},
@@ -94,14 +95,12 @@ def test_every_row_holds_what_is_given(table, fitted, model, given):
 
 @pytest.mark.parametrize("model", MODELS)
 def test_rows_of_a_frame_are_completed_in_their_order(fitted, model):
-    wanted = patients(60, seed=1)[["age", "discharged", "sex", "note", "admitted"]]
-    wanted.index = np.arange(60)[::-1] * 7
+    wanted = patients(24, seed=1)[["age", "discharged", "sex", "note", "admitted"]]
+    wanted.index = np.arange(24)[::-1] * 7
     rng = np.random.default_rng(2)
     wanted = wanted.astype({"age": "Int64"}).mask(rng.random(wanted.shape) < 0.5)
-    if model == "ctgan":  # so short a training makes rows that fit several numbers too rarely
-        wanted = wanted.drop(columns=["discharged", "admitted"])
     made = fitted(model).sample(given=wanted, seed=1)
-    assert made.index.equals(pd.RangeIndex(60))
+    assert made.index.equals(pd.RangeIndex(24))
     for name in wanted:
         asked = wanted[name].notna().to_numpy()
         assert asked.any()
@@ -157,16 +156,14 @@ def test_rows_follow_what_goes_with_the_value_given():
             "age": np.where(a, rng.normal(70, 5, n), rng.normal(40, 5, n)).round().astype(int),
         }
     )
-    sizes = {"tvae": {"steps": 600, "hidden": 64}, "ctgan": {"steps": 500, "hidden": 64}}
-    for model, slack in (("tvae", 0.1), ("ctgan", 0.15)):
-        synth = Synthesizer(model, parameters=sizes[model], seed=7).fit(table)
-        for ward, share, age in (("a", 0.8, 70), ("b", 0.1, 40)):
-            made = synth.sample(2_000, given={"ward": ward}, seed=1)
-            assert (made["sick"] == "yes").mean() == pytest.approx(share, abs=slack)
-            assert made["age"].mean() == pytest.approx(age, abs=40 * slack)
-        # Given the age, the ward is all but certain.
-        made = synth.sample(1_000, given={"age": 72}, seed=1)
-        assert (made["ward"] == "a").mean() > 1 - slack
+    synth = Synthesizer("tvae", parameters={"steps": 1000, "hidden": 64}, seed=7).fit(table)
+    for ward, share, age in (("a", 0.8, 70), ("b", 0.1, 40)):
+        made = synth.sample(2_000, given={"ward": ward}, seed=1)
+        assert (made["sick"] == "yes").mean() == pytest.approx(share, abs=0.1)
+        assert made["age"].mean() == pytest.approx(age, abs=4)
+    # Given the age, the ward is all but certain: 0.3 without.
+    made = synth.sample(1_000, given={"age": 72}, seed=1)
+    assert (made["ward"] == "a").mean() > 0.8
 
 
 @pytest.mark.parametrize(
@@ -232,18 +229,19 @@ def test_how_many_rows_must_be_clear(fitted):
         synth.sample(4, given=["sex"])
 
 
-def test_values_that_never_come_together_are_refused_and_not_left_out():
-    """In this table p is always x; a network that has learnt it makes few rows of p and y."""
-    table = pd.DataFrame({"a": ["p", "q"] * 300, "b": ["x", "y"] * 300, "c": [1, 2, 3] * 200})
-    synth = Synthesizer("ctgan", parameters={"steps": 300, "hidden": 32}, seed=7).fit(table)
-    with pytest.raises(SampleError, match=r"of 400 rows could be made .*columns 'a', 'b'"):
-        synth.sample(400, given={"a": "p", "b": "y"}, max_tries=5)
+def test_values_that_come_together_too_rarely_are_refused_and_not_left_out(fitted, monkeypatch):
+    synth = fitted("independent")
+    monkeypatch.setattr(type(synth.model_), "complete", Model.complete)
+    with pytest.raises(SampleError, match=r"of 400 rows could be made .*columns 'sex', 'age'"):
+        synth.sample(400, given={"sex": "male", "age": 40}, max_tries=20)
+    assert len(synth.sample(400, given={"sex": "male", "age": 40})) == 400
+    assert synth.effort_.acceptance == pytest.approx(0.5 / 72, rel=0.5)
 
 
 def test_what_it_took_is_logged(fitted, caplog):
     with caplog.at_level("INFO", logger="tabsynth"):
         fitted("ctgan").sample(10, given={"sex": "male"}, seed=1)
-    assert "given sex: 10 rows by rejection from" in caplog.text
+    assert "given sex: 10 rows by weighting from" in caplog.text
 
 
 def test_a_text_table_is_given_texts_or_what_they_mean():

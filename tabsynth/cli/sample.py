@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import reduce
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -129,7 +129,7 @@ def sample(
         synthesizer = Synthesizer.load(model)
         drawn = seed is None
         seed = Streams(seed).seed
-        wanted = None
+        wanted: dict[str, Any] | pd.DataFrame | None = None
         if given:
             wanted = read_given(given, synthesizer.codec_)
         elif given_file is not None:
@@ -162,8 +162,9 @@ def sample(
     effort = reduce(Effort.and_then, efforts) if efforts else None
     again = f" (drawn at random; give --seed {seed} to repeat this run)" if drawn else ""
     terminal.say(f"Made {n_rows:,} rows with {synthesizer.model} and seed {seed}{again}.")
-    if wanted is not None and effort is not None:
-        terminal.say(f"Given {', '.join(wanted)}: {effort.in_words()}.")
+    asked = [str(name) for name in wanted] if wanted is not None else []
+    if effort is not None:
+        terminal.say(f"Given {', '.join(asked)}: {effort.in_words()}.")
     show_files(terminal, outputs.on_disk, {"table": "the synthetic rows"})
     if as_json:
         print_json(
@@ -173,7 +174,7 @@ def sample(
                 "model": model,
                 "rows": n_rows,
                 "seed": seed,
-                "given": None if effort is None else {"columns": list(wanted), **effort.to_dict()},
+                "given": None if effort is None else {"columns": asked, **effort.to_dict()},
                 "files": outputs.files,
             }
         )

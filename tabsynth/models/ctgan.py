@@ -15,6 +15,7 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
+from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
 from tabsynth.models.neural.conditions import Conditions, draw_conditions, rarest_condition
@@ -32,6 +33,7 @@ from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -172,6 +174,7 @@ class CTGAN(Model):
     name = "ctgan"
     description = "Conditional adversarial network: the classic; slower and less exact than tvae."
     parameters_type = CTGANParameters
+    completes = "by weighting"
     parameters: CTGANParameters
 
     _layout: Layout
@@ -319,12 +322,10 @@ class CTGAN(Model):
         length = (squares.view(-1, pac).sum(1) + 1e-12).sqrt()
         return (length - 1).square().mean()
 
-    def _hidden(self, n: int, generator: torch.Generator, condition: int = -1) -> torch.Tensor:
-        """Return hidden units of rows of a condition, or of conditions by the real frequencies."""
+    def _hidden(self, n: int, generator: torch.Generator) -> torch.Tensor:
+        """Return the hidden units of rows whose conditions follow the real frequencies."""
         device = self._frequencies.device
-        if condition >= 0:
-            conditions = torch.full((n,), condition, device=device)
-        elif len(self._frequencies):
+        if len(self._frequencies):
             conditions = draw_conditions(n, self._frequencies.cumsum(0), generator)
         else:
             conditions = torch.zeros(n, dtype=torch.int64, device=device)
@@ -350,29 +351,29 @@ class CTGAN(Model):
             self._generator.spans,
         )
 
-    def sample(
-        self, n_rows: int, streams: Streams, monitor: Monitor = ignore, condition: int = -1
-    ) -> EncodedTable:
-        """Draw rows, all of one condition where there is one."""
+    def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
+        """Draw rows."""
         if not len(self._layout):
             return EncodedTable.empty(n_rows, self._layout)
         spans = self._generator.spans
         noise = streams.torch("ctgan", spans.device.type)
 
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._generator.draw(self._hidden(count, noise, condition), noise)
+            return self._generator.draw(self._hidden(count, noise), noise)
 
         return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
 
-    def aim(self, given: Given) -> np.ndarray:
-        """Return the condition of the rarest of the discrete codes that each row is given."""
+    def complete(
+        self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
+    ) -> Completed:
+        """Ask for the rarest of the discrete codes given, and weigh what comes by all of them."""
         if not len(self._layout):
-            return super().aim(given)
-        return rarest_condition(given, to_numpy(self._frequencies), self._generator.spans.column)
-
-    def propose(self, n_rows: int, aim: int, streams: Streams) -> EncodedTable:
-        """Draw candidates of a condition."""
-        return self.sample(n_rows, streams, condition=aim)
+            return super().complete(given, streams, monitor, max_tries)
+        spans = self._generator.spans
+        noise = streams.torch("ctgan", spans.device.type)
+        decoding = decoding_of(self._generator, self._frequencies, noise)
+        aims = rarest_condition(given, to_numpy(self._frequencies), spans.column)
+        return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
     def state(self) -> ModelState:
         """Return the generator and the frequencies of the conditions."""

@@ -15,7 +15,7 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
-from tabsynth.models._completion import MAX_TRIES, Completed, Effort
+from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.device import (
     DEVICES,
@@ -160,7 +160,12 @@ class Decoder(nn.Module):
         self, latent: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
-        hidden = self.body(latent)
+        return self.finish(self.body(latent), generator)
+
+    def finish(
+        self, hidden: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw rows from hidden units."""
         index = draw(self.codes(hidden), self.spans, generator)
         if self.offsets is None:
             return index, hidden.new_zeros((len(index), 0))
@@ -343,26 +348,23 @@ class TVAE(Model):
         return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
 
     def complete(
-        self,
-        given: Given,
-        streams: Streams,
-        monitor: Monitor = ignore,
-        max_tries: int = MAX_TRIES,
+        self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
     ) -> Completed:
         """Weigh latents by what is given."""
         if not len(self._layout):
-            return Completed(given.table, Effort("directly", len(given), 0))
-        decoder, spans = self._decoder, self._decoder.spans
-        generator = streams.torch("tvae", spans.device.type)
+            return super().complete(given, streams, monitor, max_tries)
+        decoder, head = self._decoder, self._decoder.offsets
+        generator = streams.torch("tvae", decoder.spans.device.type)
         decoding = Decoding(
-            lambda n: self._draw_latent(n, generator),
+            decoder.spans,
+            lambda n, _: self._draw_latent(n, generator),
             decoder.body,
             decoder.codes,
-            decoder.offsets,
-            lambda latents: decoder.draw(latents, generator),
+            head.weigh if head else None,
+            lambda hidden: decoder.finish(hidden, generator),
         )
-        rng, phase = streams.numpy("weighting"), "sampling tvae"
-        return complete_by_weighting(decoding, given, spans, monitor, max_tries, rng, phase)
+        aims = super().aim(given)
+        return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
     def state(self) -> ModelState:
         """Return the decoder and the mixture of latents."""

@@ -11,18 +11,30 @@ import torch
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import PATIENCE, Completed, effort_of, too_rare
+from tabsynth.models.neural.adversary import Generator
+from tabsynth.models.neural.conditions import draw_conditions
 from tabsynth.models.neural.device import to_numpy
 from tabsynth.models.neural.heads import NEVER, CodeHead
-from tabsynth.models.neural.offsets import OffsetHead, stretch
+from tabsynth.models.neural.offsets import squash, stretch
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.monitor import Monitor, Progress
+from tabsynth.random import Streams
 
 WEIGHTS = 2**21
 """Weights that are held at a time."""
 
 LEAST_EFFECTIVE = 32.0
 """Fewest effective latents that a row is drawn from, so that the weights are worth something."""
+
+TIMES = 2.0
+"""Effective latents for each row: none serves two rows that are given alike."""
+
+NEAR = 1 / 16
+"""Distance at which an offset that is certain given the latent counts half."""
+
+Weigher = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Takes slots and stretched offsets, one a pattern, and gives (n_patterns, n_hidden) logarithms."""
 
 
 @dataclass(frozen=True)
@@ -31,21 +43,59 @@ class Decoding:
 
     Attributes
     ----------
+    spans : Spans
     latents : callable
-        Draws so many latents, float (n, n_latent).
+        Draws so many latents for an aim, float (n, n_latent).
     hidden : callable
         Turns latents into hidden units.
     codes : CodeHead
-    offsets : OffsetHead or None
+    offsets : callable or None
+        Returns what weighs hidden units by an offset; None where there are no offsets.
     finish : callable
-        Draws rows from latents: positions of codes, and offsets.
+        Draws rows from hidden units: positions of codes, and offsets.
     """
 
-    latents: Callable[[int], torch.Tensor]
+    spans: Spans
+    latents: Callable[[int, int], torch.Tensor]
     hidden: Callable[[torch.Tensor], torch.Tensor]
     codes: CodeHead
-    offsets: OffsetHead | None
+    offsets: Callable[[torch.Tensor], Weigher] | None
     finish: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def decoding_of(maker: Generator, frequencies: torch.Tensor, noise: torch.Generator) -> Decoding:
+    """Return how an adversary's generator makes rows; a latent is noise and a condition.
+
+    The aim of a latent is its condition; -1 draws one by the frequencies. Offsets are certain given
+    the latent, so that none is ever hit. They are weighed by how near they come: the weight halves
+    at `NEAR`, a quarter of a component's standard deviation, and falls with the fourth power, so
+    that where none comes near the nearest ones count.
+    """
+
+    def latents(n: int, aim: int) -> torch.Tensor:
+        units = torch.randn((n, maker.n_noise), generator=noise, device=noise.device)
+        conditions = torch.full((n,), max(aim, 0), device=noise.device)
+        if aim < 0 and len(frequencies):
+            conditions = draw_conditions(n, frequencies.cumsum(0), noise)
+        return torch.cat([units, conditions[:, None].to(units.dtype)], dim=1)
+
+    def hidden(latents: torch.Tensor) -> torch.Tensor:
+        units: torch.Tensor = maker(latents[:, :-1], latents[:, -1].long())
+        return units
+
+    def weigh(hidden: torch.Tensor) -> Weigher:
+        made = torch.tanh(maker.offsets(hidden)).T
+
+        def near(slots: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+            away = (made[slots] - squash(wanted)[:, None]) / NEAR
+            return -torch.log1p(away**4) * maker.used[slots, None]
+
+        return near
+
+    def finish(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return maker.draw(hidden, noise)
+
+    return Decoding(maker.spans, latents, hidden, maker.codes, weigh, finish)
 
 
 class Patterns:
@@ -92,35 +142,136 @@ class Patterns:
             total += torch.where(known[:, column, None], part, 0.0)
         moved = self.moved[rows]
         if heads.offsets is not None and moved.any():
-            locations = heads.offsets.shift(hidden).T
+            weigh = heads.offsets(hidden)
             for column in moved.any(0).nonzero()[:, 0].tolist():
-                slots = self.slots[rows, column]
-                scale = heads.offsets.scale(slots)[:, None]
-                scaled = (self.offsets[rows, column, None] - locations[slots]) / scale
-                part = -scaled - 2 * torch.nn.functional.softplus(-scaled)
-                flags = moved[:, column] & heads.offsets.used[slots]
-                total += torch.where(flags[:, None], part, 0.0)
+                part = weigh(self.slots[rows, column], self.offsets[rows, column])
+                total += torch.where(moved[:, column, None], part, 0.0)
         return to_numpy(total).astype(np.float64)
+
+
+class Draws:
+    """Latents drawn for rows by weight, none of them twice for rows that are given alike.
+
+    Every latent gets the logarithm of its weight plus Gumbel noise as a key, and a pattern's rows
+    keep the latents of the highest keys: a draw in proportion to the weights without putting back,
+    whatever the number of latents, of which only those kept are held.
+
+    Parameters
+    ----------
+    which : ndarray of int64, shape (n_rows,)
+        The pattern of each row.
+    n_latent : int
+    rng : Generator
+
+    References
+    ----------
+    Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006,
+    doi:10.1016/j.ipl.2005.11.003.
+    """
+
+    def __init__(self, which: np.ndarray, n_latent: int, rng: np.random.Generator) -> None:
+        n = int(which.max(initial=-1)) + 1
+        self.order = np.argsort(which, kind="stable")
+        self.counts = np.bincount(which, minlength=n)
+        self.starts = np.cumsum(self.counts) - self.counts
+        # In the order of the patterns; the keys of a pattern descend.
+        self.keys = np.full(len(which), -np.inf)
+        self.latents = np.zeros((len(which), n_latent), dtype=np.float32)
+        self.sums, self.squares = np.full(n, -np.inf), np.full(n, -np.inf)
+        self.rng = rng
+
+    def effective(self) -> np.ndarray:
+        """Return the effective sample size of each pattern's latents, float64 (n_patterns,)."""
+        possible, size = np.isfinite(self.sums), np.zeros(len(self.sums))
+        size[possible] = np.exp(2 * self.sums[possible] - self.squares[possible])
+        return size
+
+    def chosen(self) -> np.ndarray:
+        """Return the latent of each row, float32 (n_rows, n_latent)."""
+        latents = np.empty_like(self.latents)
+        latents[self.order] = self.latents
+        return latents
+
+    def add(self, some: np.ndarray, weights: np.ndarray, latents: np.ndarray) -> None:
+        """Add latents, weighed for some patterns.
+
+        Parameters
+        ----------
+        some : ndarray of int64, shape (n_some,)
+            Ascending.
+        weights : ndarray of float64, shape (n_some, n_latents)
+            Logarithms.
+        latents : ndarray of float32, shape (n_latents, n_latent)
+        """
+        self._sum(some, weights)
+        keys = weights + self.rng.gumbel(size=weights.shape)
+        counts = self.counts[some]
+        lowest = self.keys[self.starts[some] + counts - 1]
+        if counts.max() == 1:
+            pattern, latent = np.arange(len(some)), keys.argmax(axis=1)
+            better = keys[pattern, latent] > lowest
+            pattern, latent = pattern[better], latent[better]
+        else:
+            pattern, latent = np.nonzero(keys > lowest[:, None])
+        changed = np.unique(pattern)
+        own = np.repeat(self.starts[some[changed]], counts[changed])
+        own += _ramp(counts[changed])
+        owners = np.concatenate([np.repeat(changed, counts[changed]), pattern])
+        rivals = np.concatenate([self.keys[own], keys[pattern, latent]])
+        order = np.lexsort((-rivals, owners))
+        lengths = np.bincount(owners, minlength=len(some))[changed]
+        order = order[_ramp(lengths) < np.repeat(counts[changed], lengths)]
+        kept = np.concatenate([self.latents[own], latents[latent]])[order]
+        self.latents[own], self.keys[own] = kept, rivals[order]
+
+    def _sum(self, some: np.ndarray, weights: np.ndarray) -> None:
+        top = weights.max(axis=1)
+        top = np.where(np.isfinite(top), top, 0.0)
+        scaled = np.exp(weights - top[:, None])
+        with np.errstate(divide="ignore"):
+            total = top + np.log(scaled.sum(axis=1))
+            square = 2 * top + np.log(np.square(scaled, out=scaled).sum(axis=1))
+        self.sums[some] = np.logaddexp(self.sums[some], total)
+        self.squares[some] = np.logaddexp(self.squares[some], square)
+
+
+def _ramp(lengths: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ... up to each length, one run after the other."""
+    starts = np.cumsum(lengths) - lengths
+    ramp: np.ndarray = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
+    return ramp
 
 
 @torch.inference_mode()
 def complete_by_weighting(
     decoding: Decoding,
     given: Given,
-    spans: Spans,
+    aims: np.ndarray,
+    streams: Streams,
     monitor: Monitor,
     max_tries: int,
-    rng: np.random.Generator,
-    phase: str,
+    name: str,
 ) -> Completed:
     """Make rows that are given in part.
 
     Given the latent, the blocks of a row are independent of each other. So a latent is drawn among
     many in proportion to how likely it makes what is given, and the rest of the row from that
     latent: rows follow the model's distribution given what is given, in the limit of many latents,
-    for any number of columns and for numbers to their exact value. Latents are drawn until the
-    effective sample size is at least the number of rows that are given alike, and at least
-    `LEAST_EFFECTIVE`.
+    for any number of columns. Latents are drawn until the effective sample size is `TIMES` the
+    number of rows that are given alike, and at least `LEAST_EFFECTIVE`.
+
+    Parameters
+    ----------
+    decoding : Decoding
+    given : Given
+    aims : ndarray of int64, shape (n_rows,)
+        What latents of each row are drawn for; rows given alike have the same.
+    streams : Streams
+    monitor : callable
+    max_tries : int
+        Latents for each effective one that are too many.
+    name : str
+        Of the model, for the reports.
 
     Raises
     ------
@@ -130,102 +281,47 @@ def complete_by_weighting(
     References
     ----------
     Rubin, "Using the SIR algorithm to simulate posterior distributions", 1988, Bayesian
-    Statistics 3. Chao, "A general purpose unequal probability sampling plan", 1982,
-    doi:10.1093/biomet/69.3.653.
+    Statistics 3.
     """
-    n_rows = len(given)
+    n_rows, spans, phase = len(given), decoding.spans, f"sampling {name}"
     distinct, which = given.patterns()
-    patterns = Patterns(distinct, spans)
-    n = len(distinct)
-    goals = np.maximum(np.bincount(which, minlength=n), LEAST_EFFECTIVE)
-    sums, squares = np.full(n, -np.inf), np.full(n, -np.inf)
-    rates, effective = np.zeros(n), np.zeros(n)
-    lost = np.zeros(n, dtype=bool)
-    active = np.arange(n)
-    one = decoding.latents(1)
-    chosen = one.new_zeros((n_rows, one.shape[1]))
-    size, draws = chunk_rows(spans), 0
-    while len(active):
-        latents = decoding.latents(size)
-        hidden = decoding.hidden(latents)
-        draws += size
-        for some in np.array_split(active, -(-len(active) * size // WEIGHTS)):
-            weights = patterns.log_likelihood(hidden, decoding, some)
-            rows = np.flatnonzero(np.isin(which, some))
-            place = np.searchsorted(some, which[rows])
-            kept, taken = _redraw(weights, sums, squares, some, place, rng)
-            chosen[torch.from_numpy(rows[kept]).to(spans.device)] = latents[
-                torch.from_numpy(taken).to(spans.device)
-            ]
-        with np.errstate(invalid="ignore"):
-            found = np.nan_to_num(np.exp(2 * sums[active] - squares[active]))
-        effective[active], rates[active] = found, found / draws
-        done = found >= goals[active]
-        lost[active] = ~done & (draws > max_tries * (found + PATIENCE))
-        active = active[~done & ~lost[active]]
-        monitor(Progress(phase, int(n_rows - np.isin(which, active).sum()), n_rows))
+    patterns, n = Patterns(distinct, spans), len(distinct)
+    n_latent = decoding.latents(1, 0).shape[1]
+    draws = Draws(which, n_latent, streams.numpy("weighting"))
+    goals = np.maximum(TIMES * draws.counts, LEAST_EFFECTIVE)
+    aimed = np.zeros(n, dtype=np.int64)
+    aimed[which] = aims
+    drawn, lost = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+    size, total = chunk_rows(spans), 0
+    for aim in np.unique(aimed):
+        active = np.flatnonzero(aimed == aim)
+        while len(active):
+            latents = decoding.latents(size, int(aim))
+            hidden = decoding.hidden(latents)
+            for some in np.array_split(active, -(-len(active) * size // WEIGHTS)):
+                weights = patterns.log_likelihood(hidden, decoding, some)
+                draws.add(some, weights, to_numpy(latents))
+            drawn[active] += size
+            total += size
+            found = draws.effective()[active]
+            done = found >= goals[active]
+            lost[active] = ~done & (drawn[active] > max_tries * (found + PATIENCE))
+            active = active[~done & ~lost[active]]
+            waiting = int(draws.counts[active].sum() + draws.counts[drawn == 0].sum())
+            monitor(Progress(phase, n_rows - waiting, n_rows))
+    found = draws.effective()
     if lost.any():
+        hardest = np.flatnonzero(lost)[(found / drawn)[lost].argmin()]
         made = int((~lost[which]).sum())
-        hardest = np.flatnonzero(lost)[rates[lost].argmin()]
-        tried = round(effective[hardest] / rates[hardest]) if rates[hardest] else draws
-        raise too_rare(given, made, tried, float(effective[hardest]), max_tries)
+        raise too_rare(given, made, int(drawn[hardest]), float(found[hardest]), max_tries)
+    chosen = torch.from_numpy(draws.chosen()).to(spans.device)
     begin = 0
 
     def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         nonlocal begin
-        part = chosen[begin : begin + count]
         begin += count
-        return decoding.finish(part)
+        return decoding.finish(decoding.hidden(chosen[begin - count : begin]))
 
     table: EncodedTable = sample_in_chunks(phase, make, n_rows, spans, monitor)
-    return Completed(given.impose(table), effort_of("by weighting", draws, rates[which]))
-
-
-def _redraw(
-    weights: np.ndarray,
-    sums: np.ndarray,
-    squares: np.ndarray,
-    some: np.ndarray,
-    place: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Let rows keep what they have, or take one of the new latents, by the weights of both.
-
-    Parameters
-    ----------
-    weights : ndarray of float64, shape (n_some, n_latents)
-        Logarithms; overwritten.
-    sums, squares : ndarray of float64, shape (n_patterns,)
-        Logarithms of the sums of all weights so far, and of their squares; brought up to date.
-    some : ndarray of int64, shape (n_some,)
-        The patterns that the weights are of.
-    place : ndarray of int64, shape (n_rows,)
-        The row of `weights` that each row is drawn by.
-    rng : Generator
-
-    Returns
-    -------
-    rows : ndarray of int64, shape (n_taken,)
-        Positions in `place` of the rows that take a new latent.
-    taken : ndarray of int64, shape (n_taken,)
-        Which one.
-    """
-    top = weights.max(axis=1)
-    possible = np.isfinite(top)
-    top = np.where(possible, top, 0.0)
-    np.exp(weights - top[:, None], out=weights)
-    total, square = weights.sum(axis=1), np.square(weights).sum(axis=1)
-    with np.errstate(divide="ignore"):
-        new, new_square = top + np.log(total), 2 * top + np.log(square)
-    sums[some] = np.logaddexp(sums[some], new)
-    squares[some] = np.logaddexp(squares[some], new_square)
-    with np.errstate(invalid="ignore"):
-        chance = np.where(possible, np.exp(new - sums[some]), 0.0)
-    rows = np.flatnonzero(rng.random(len(place)) < chance[place])
-    # The edges of all patterns one behind the other, each pattern one unit long.
-    edges = np.cumsum(weights / np.where(possible, total, 1.0)[:, None], axis=1)
-    edges += np.arange(len(some))[:, None]
-    level = place[rows] + rng.random(len(rows)) * (1.0 - 1e-9)
-    n_latents = weights.shape[1]
-    taken = np.searchsorted(edges.ravel(), level, side="right") - place[rows] * n_latents
-    return rows, np.clip(taken, 0, n_latents - 1)
+    rates = np.minimum((found / np.maximum(drawn, 1))[which], 1.0)
+    return Completed(given.impose(table), effort_of("by weighting", total, rates))
