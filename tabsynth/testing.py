@@ -204,7 +204,7 @@ def check_model(
     assert _equal(first, loaded), "a saved model completes rows in another way"
 
 
-def toy_requests(table: EncodedTable, n_rows: int = 40) -> dict[str, Given]:
+def toy_requests(table: EncodedTable, n_rows: int = 20) -> dict[str, Given]:
     """Return what rows of `toy_table` may be asked to hold, by what it tries."""
     layout = table.layout
     same = table.take(np.zeros(n_rows, dtype=np.int64))

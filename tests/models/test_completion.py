@@ -11,6 +11,7 @@ import pytest
 from tabsynth.encoding import EncodedTable, Given, Layout
 from tabsynth.errors import SampleError
 from tabsynth.models import Effort, Model, models
+from tabsynth.models.neural.weighting import CLIPPED, LEAST_EFFECTIVE, Draws
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 
@@ -201,3 +202,18 @@ def test_efforts_add_up():
     both = Effort("directly", 100, 100).and_then(Effort("by rejection", 300, 3_000, 0.2, 0.1))
     assert both == Effort("by rejection", 400, 3_100, 0.4, 0.1)
     assert "40% of them fit" in both.in_words()
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_latents_are_drawn_in_proportion_to_their_weights_and_none_twice(spread):
+    """Standard normal latents with weights exp(spread * x) become normal ones around `spread`."""
+    draws = Draws(np.repeat([0, 1], [300, 1]), 1, np.random.default_rng(1))
+    rng, both = np.random.default_rng(2), np.array([0, 1])
+    while draws.clipped(both).max() > CLIPPED or draws.effective().min() < LEAST_EFFECTIVE:
+        latents = rng.normal(size=1_000)
+        draws.add(both, np.tile(spread * latents, (2, 1)), latents[:, None].astype(np.float32))
+    chosen = draws.chosen()[:300, 0]
+    assert len(np.unique(chosen)) == 300
+    # Five standard deviations of the mean of 300, and what cutting off 2% of the weight takes.
+    assert chosen.mean() == pytest.approx(spread, abs=5 / 300**0.5)
+    assert chosen.std() == pytest.approx(1, abs=0.25)

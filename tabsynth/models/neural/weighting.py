@@ -27,8 +27,8 @@ WEIGHTS = 2**21
 LEAST_EFFECTIVE = 32.0
 """Fewest effective latents that a row is drawn from, so that the weights are worth something."""
 
-TIMES = 2.0
-"""Effective latents for each row: none serves two rows that are given alike."""
+CLIPPED = 0.02
+"""Largest share of the weight that may be cut off."""
 
 NEAR = 1 / 16
 """Distance at which an offset that is certain given the latent counts half."""
@@ -152,9 +152,11 @@ class Patterns:
 class Draws:
     """Latents drawn for rows by weight, none of them twice for rows that are given alike.
 
-    Every latent gets the logarithm of its weight plus Gumbel noise as a key, and a pattern's rows
-    keep the latents of the highest keys: a draw in proportion to the weights without putting back,
-    whatever the number of latents, of which only those kept are held.
+    Every latent gets its weight, divided by a uniform number, as a key, and a pattern's rows keep
+    the latents of the highest keys. That is rejection with the lowest key kept as the bound: a
+    latent is taken with a probability of its weight over the bound, or 1 where that is more. The
+    bound rises with the number of latents until next to no weight lies above it; only the latents
+    kept are held.
 
     Parameters
     ----------
@@ -165,8 +167,8 @@ class Draws:
 
     References
     ----------
-    Efraimidis and Spirakis, "Weighted random sampling with a reservoir", 2006,
-    doi:10.1016/j.ipl.2005.11.003.
+    Duffield, Lund and Thorup, "Priority sampling for estimation of arbitrary subset sums", 2007,
+    doi:10.1145/1314690.1314696.
     """
 
     def __init__(self, which: np.ndarray, n_latent: int, rng: np.random.Generator) -> None:
@@ -176,6 +178,7 @@ class Draws:
         self.starts = np.cumsum(self.counts) - self.counts
         # In the order of the patterns; the keys of a pattern descend.
         self.keys = np.full(len(which), -np.inf)
+        self.weights = np.full(len(which), -np.inf)
         self.latents = np.zeros((len(which), n_latent), dtype=np.float32)
         self.sums, self.squares = np.full(n, -np.inf), np.full(n, -np.inf)
         self.rng = rng
@@ -185,6 +188,20 @@ class Draws:
         possible, size = np.isfinite(self.sums), np.zeros(len(self.sums))
         size[possible] = np.exp(2 * self.sums[possible] - self.squares[possible])
         return size
+
+    def clipped(self, some: np.ndarray) -> np.ndarray:
+        """Return the share of the weight above the bound, float64 of the shape of `some`."""
+        counts = self.counts[some]
+        own = np.repeat(self.starts[some], counts) + _ramp(counts)
+        total = np.repeat(self.sums[some], counts)
+        bound = np.repeat(self.keys[self.starts[some] + counts - 1], counts)
+        above = self.weights[own] > bound
+        excess = np.zeros(len(own))
+        excess[above] = np.exp(self.weights[own][above] - total[above]) - np.exp(
+            bound[above] - total[above]
+        )
+        shares: np.ndarray = np.add.reduceat(excess, np.cumsum(counts) - counts)
+        return shares
 
     def chosen(self) -> np.ndarray:
         """Return the latent of each row, float32 (n_rows, n_latent)."""
@@ -204,7 +221,7 @@ class Draws:
         latents : ndarray of float32, shape (n_latents, n_latent)
         """
         self._sum(some, weights)
-        keys = weights + self.rng.gumbel(size=weights.shape)
+        keys = weights + self.rng.standard_exponential(size=weights.shape)
         counts = self.counts[some]
         lowest = self.keys[self.starts[some] + counts - 1]
         if counts.max() == 1:
@@ -222,7 +239,8 @@ class Draws:
         lengths = np.bincount(owners, minlength=len(some))[changed]
         order = order[_ramp(lengths) < np.repeat(counts[changed], lengths)]
         kept = np.concatenate([self.latents[own], latents[latent]])[order]
-        self.latents[own], self.keys[own] = kept, rivals[order]
+        heavy = np.concatenate([self.weights[own], weights[pattern, latent]])[order]
+        self.latents[own], self.keys[own], self.weights[own] = kept, rivals[order], heavy
 
     def _sum(self, some: np.ndarray, weights: np.ndarray) -> None:
         top = weights.max(axis=1)
@@ -257,8 +275,8 @@ def complete_by_weighting(
     Given the latent, the blocks of a row are independent of each other. So a latent is drawn among
     many in proportion to how likely it makes what is given, and the rest of the row from that
     latent: rows follow the model's distribution given what is given, in the limit of many latents,
-    for any number of columns. Latents are drawn until the effective sample size is `TIMES` the
-    number of rows that are given alike, and at least `LEAST_EFFECTIVE`.
+    for any number of columns. Latents are drawn until no more than `CLIPPED` of their weight is cut
+    off and their effective number is `LEAST_EFFECTIVE`; none serves two rows that are given alike.
 
     Parameters
     ----------
@@ -288,7 +306,7 @@ def complete_by_weighting(
     patterns, n = Patterns(distinct, spans), len(distinct)
     n_latent = decoding.latents(1, 0).shape[1]
     draws = Draws(which, n_latent, streams.numpy("weighting"))
-    goals = np.maximum(TIMES * draws.counts, LEAST_EFFECTIVE)
+    most = max_tries * np.maximum(draws.counts, PATIENCE)
     aimed = np.zeros(n, dtype=np.int64)
     aimed[which] = aims
     drawn, lost = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
@@ -304,8 +322,9 @@ def complete_by_weighting(
             drawn[active] += size
             total += size
             found = draws.effective()[active]
-            done = found >= goals[active]
-            lost[active] = ~done & (drawn[active] > max_tries * (found + PATIENCE))
+            done = (found >= LEAST_EFFECTIVE) & (draws.clipped(active) <= CLIPPED)
+            rare = drawn[active] > max_tries * (found + PATIENCE)
+            lost[active] = ~done & (rare | (drawn[active] > most[active]))
             active = active[~done & ~lost[active]]
             waiting = int(draws.counts[active].sum() + draws.counts[drawn == 0].sum())
             monitor(Progress(phase, n_rows - waiting, n_rows))
