@@ -10,7 +10,7 @@ from tabsynth.constraints import Constraint, read_constraints
 from tabsynth.encoding.given import compared
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import SampleError
+from tabsynth.errors import ConfigError, SampleError
 from tabsynth.given import Fixed, Request
 from tabsynth.models import Completed, Effort, Model
 from tabsynth.monitor import Monitor, Progress
@@ -38,13 +38,14 @@ def complete(
     made = model.complete(given.take(firm), streams.child("model"), monitor, max_tries)
     table.codes[firm], table.offsets[firm] = made.table.codes, made.table.offsets
     fixed, effort = dict(request.fixed), made.effort
-    draws, tried, batch, waiting = 0, 0, 0, loose
+    draws, tried, hits, batch, waiting = 0, 0, 0, 0, loose
     while len(waiting):
         rows = np.repeat(waiting, max(1, CANDIDATES // len(waiting)))
         inner = streams.child(f"loose {batch}")
         some = model.complete(given.take(rows), inner.child("model"), monitor, max_tries)
         fits, moved = fit_candidates(request, some.table, rows, codec, inner.child("decode"))
         draws, tried, batch = draws + some.effort.draws, tried + len(rows), batch + 1
+        hits += int(fits.sum())
         found, first = np.unique(rows[fits], return_index=True)
         first = np.flatnonzero(fits)[first]
         table.codes[found], table.offsets[found] = (
@@ -64,7 +65,7 @@ def complete(
                 f"constraints with what is given, in {tried:,} tries. Give the columns that the "
                 "constraints read too, or values that are less extreme, or set max_tries higher."
             )
-    share = len(loose) / tried * some.effort.acceptance
+    share = hits / tried * some.effort.acceptance
     hard = Effort("by rejection", len(loose), draws, share, share)
     return Completed(table, effort.and_then(hard)), fixed
 
@@ -120,7 +121,12 @@ def fit_candidates(
         wanted = moved.get(rule.writes, asked.get(rule.writes))
         if wanted is None:
             continue
-        needed = rule.require(values, wanted[0]) or {}
+        needed = rule.require(values, wanted[0])
+        if needed is None:
+            raise ConfigError(
+                f"given: column {rule.writes!r} is made by the constraint {rule.name!r} and can be "
+                f"given only together with {', '.join(map(repr, rule.reads))}."
+            )
         for name, value in needed.items():
             own = asked.get(name, (value, np.zeros(len(rows), dtype=bool)))[1]
             flags = wanted[1] & ~wanted[0].missing & ~own

@@ -96,9 +96,12 @@ class Synthesizer:
     >>> import pandas as pd
     >>> from tabsynth import Synthesizer
     >>> table = pd.DataFrame({"x": [1, 2, 3, 4] * 10, "y": list("abab") * 10})
-    >>> rows = Synthesizer("independent", seed=7).fit(table).sample(3)
+    >>> synthesizer = Synthesizer("independent", seed=7).fit(table)
+    >>> rows = synthesizer.sample(3)
     >>> rows.shape, rows.dtypes.astype(str).tolist()
     ((3, 2), ['int64', 'str'])
+    >>> synthesizer.sample(2, given={"y": "b"})["y"].tolist()
+    ['b', 'b']
     """
 
     def __init__(

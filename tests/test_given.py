@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from tabsynth import ConfigError, SampleError, Synthesizer, infer_schema
+from tabsynth.constraints import Constraint
+from tabsynth.constraints.inequality import Inequality
 from tabsynth.models import Model
 
 NEURAL = {
@@ -267,3 +269,18 @@ def test_an_empty_text_asks_for_a_missing_cell_where_that_is_what_it_means():
     made = synth.sample(8, given={"a": "", "b": "?"})
     assert made["a"].isin(["", None]).all()
     assert not made["b"].isin(["1", "2"]).any()
+
+
+def test_a_time_with_another_zone_is_the_same_moment():
+    times = pd.date_range("2024-01-01", periods=80, freq="h", tz="Europe/Vienna")
+    table = pd.DataFrame({"seen": times, "x": range(80)})
+    synth = Synthesizer("independent", seed=7).fit(table)
+    made = synth.sample(5, given={"seen": times[30].tz_convert("UTC")})
+    assert (made["seen"] == times[30]).all()
+    assert made["seen"].dtype == table["seen"].dtype
+
+
+def test_what_a_constraint_cannot_work_back_from_is_refused(fitted, monkeypatch):
+    monkeypatch.setattr(Inequality, "require", Constraint.require)
+    with pytest.raises(ConfigError, match="only together with 'admitted'"):
+        fitted("independent").sample(5, given={"discharged": DAY})

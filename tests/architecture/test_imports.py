@@ -34,7 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "columns": {"schema.schema", "schema.dtype", "schema.labels", "encoding", *LEAVES},
     "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
-    "given": {"codec", "columns", "constraints", "encoding", *LEAVES},
+    "given": {"codec", "columns", "constraints", "encoding", "schema.dtype", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", *PROTOCOLS, *LEAVES},
     # judging: report -> evaluation, which knows nothing of models
