@@ -366,7 +366,7 @@ class CTGAN(Model):
     def complete(
         self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
     ) -> Completed:
-        """Ask for the rarest of the discrete codes given, and weigh what comes by all of them."""
+        """Weigh noise by what is given; codes that are very rare are asked for."""
         if not len(self._layout):
             return super().complete(given, streams, monitor, max_tries)
         spans = self._generator.spans

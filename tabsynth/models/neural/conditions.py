@@ -9,6 +9,9 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.models.neural.spans import Spans
 
+RARE = 1e-3
+"""Share of the rows below which a code is asked for by its condition."""
+
 
 class Conditions:
     """The conditions that a table offers: one for every code of every discrete block.
@@ -107,7 +110,11 @@ def discrete_blocks(layout: Layout) -> list[int]:
 
 
 def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) -> np.ndarray:
-    """Return the condition that says most of what each row is given, -1 where none does.
+    """Return the condition of the rarest code that each row is given, if it is rarer than `RARE`.
+
+    Rows of one condition follow the other columns less well than rows of all conditions together,
+    which the last step of the training calibrates. So it is asked for only where rows of all
+    conditions would hardly ever fit. -1 stands for no condition.
 
     Parameters
     ----------
@@ -122,9 +129,10 @@ def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) 
     ndarray of int64, shape (n_rows,)
     """
     best = np.full(len(given), -1)
-    lowest = np.full(len(given), np.inf)
+    blocks = sorted(discrete_blocks(given.layout), key=lambda number: column[number])
+    lowest = np.full(len(given), RARE / max(len(blocks), 1))
     begin = 0
-    for block in sorted(discrete_blocks(given.layout), key=lambda number: column[number]):
+    for block in blocks:
         condition = begin + given.table.codes[:, block].astype(np.int64)
         begin += given.layout[block].size
         # A condition that was never met in training says nothing to the generator.

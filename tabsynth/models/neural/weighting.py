@@ -306,7 +306,7 @@ def complete_by_weighting(
     patterns, n = Patterns(distinct, spans), len(distinct)
     n_latent = decoding.latents(1, 0).shape[1]
     draws = Draws(which, n_latent, streams.numpy("weighting"))
-    most = max_tries * np.maximum(draws.counts, PATIENCE)
+    most = max_tries * np.maximum(draws.counts, LEAST_EFFECTIVE)
     aimed = np.zeros(n, dtype=np.int64)
     aimed[which] = aims
     drawn, lost = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
