@@ -257,7 +257,9 @@ def deidentify(
     train = table.iloc[seen].reset_index(drop=True)
     held = table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None
 
-    def fit_and_judge(own: int, file: str | Path | None = None) -> tuple[Synthesizer, pd.DataFrame, Evaluation]:
+    def fit_and_judge(
+        own: int, file: str | Path | None = None
+    ) -> tuple[Synthesizer, pd.DataFrame, Evaluation]:
         synthesizer = Synthesizer(
             plan.choice.model,
             parameters=parameters,

@@ -31,6 +31,7 @@ def models(context: typer.Context, as_json: options.AsJson = False) -> None:
     for model in listed:
         terminal.say(model["name"], style="bold")
         terminal.say(f"  {model['description']}")
+        terminal.say(f"  Rows given in part are made {model['completes']}.")
         terminal.facts(
             {
                 f"  --set {name}={one['default']}": one["meaning"]
@@ -51,6 +52,7 @@ def _describe(name: str, kind: type[Model]) -> dict[str, Any]:
     return {
         "name": name,
         "description": kind.description,
+        "completes": kind.completes,
         "parameters": {
             field.name: {
                 "type": str(field.type),

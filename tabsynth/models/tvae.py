@@ -12,9 +12,11 @@ import pandas as pd
 import torch
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, DataError
+from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
@@ -37,6 +39,7 @@ from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.stopping import EarlyStopping
 from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -154,6 +157,7 @@ class TVAE(IterativeModel):
     name = "tvae"
     description = "Variational autoencoder: quick to train, keeps most of the dependence."
     parameters_type = TVAEParameters
+    completes = "by weighting"
     parameters: TVAEParameters
 
     _layout: Layout
@@ -357,6 +361,25 @@ class TVAE(IterativeModel):
             return self._decoder.draw(self._draw_latent(count, generator), generator)
 
         return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+
+    def complete(
+        self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
+    ) -> Completed:
+        """Weigh latents by what is given."""
+        if not len(self._layout):
+            return super().complete(given, streams, monitor, max_tries)
+        decoder, head = self._decoder, self._decoder.offsets
+        generator = streams.torch("tvae", decoder.spans.device.type)
+        decoding = Decoding(
+            decoder.spans,
+            lambda n, _: self._draw_latent(n, generator),
+            decoder.body,
+            decoder.codes,
+            head.weigh if head else None,
+            lambda hidden: decoder.finish(hidden, generator),
+        )
+        aims = super().aim(given)
+        return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
     def state(self) -> ModelState:
         """Return the decoder and the mixture of latents."""
