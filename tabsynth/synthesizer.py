@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
-from tabsynth.artifact import Artifact, read_artifact, write_artifact
+from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
 from tabsynth.codec import TableCodec
 from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
@@ -406,14 +404,3 @@ def require_rows(n_rows: int) -> None:
         raise DataError(
             f"The table has {n_rows} rows; at least {MINIMUM_ROWS} are needed to learn from."
         )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("pytabsynth", "numpy", "pandas", "torch", "scikit-learn", "pyarrow"):
-        try:
-            found["tabsynth" if name == "pytabsynth" else name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

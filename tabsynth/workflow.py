@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.artifact import versions
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
@@ -28,7 +29,6 @@ from tabsynth.synthesizer import (
     require_rows,
     seed_of,
     training_of,
-    versions,
 )
 
 HOLDOUT_SHARE = 0.2

@@ -15,7 +15,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, DataError
+from tabsynth.errors import DataError
 from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
@@ -36,7 +36,7 @@ from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.stopping import EarlyStopping
+from tabsynth.models.neural.stopping import EarlyStopping, hold_out
 from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
@@ -48,8 +48,6 @@ CODINGS = {
     "bins": Coding("bins", size=32, sub_bins=16),
     "modes": Coding("modes", size=10),
 }
-FEWEST_HELD_OUT = 20
-"""Rows held out at least, where any are."""
 POSTERIOR_ROWS = 10_000
 """Rows whose posteriors the distribution of the latent is fitted to."""
 
@@ -232,7 +230,7 @@ class TVAE(IterativeModel):
         checkpoint: Checkpoint | None,
     ) -> None:
         own, device = self.parameters, index.device
-        unseen, seen = self._hold_out(len(index), streams.torch("held out", device.type))
+        unseen, seen = hold_out(len(index), own.held_out, streams.torch("held out", device.type))
         optimizer = Adam(
             [*encoder.parameters(), *decoder.parameters()],
             decay=own.weight_decay,
@@ -301,21 +299,6 @@ class TVAE(IterativeModel):
             optimizer.use_average()
         else:
             early.use_best()
-
-    def _hold_out(
-        self, n_rows: int, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the numbers of the rows that are held out, and of those that are not."""
-        count, device = round(self.parameters.held_out * n_rows), generator.device
-        if not self.parameters.held_out:
-            return torch.arange(0, device=device), torch.arange(n_rows, device=device)
-        if count < FEWEST_HELD_OUT:
-            raise ConfigError(
-                f"held_out = {self.parameters.held_out} of {n_rows:,} rows are {count}; at least "
-                f"{FEWEST_HELD_OUT} are needed to judge by. Raise it, or set it to 0."
-            )
-        order = torch.randperm(n_rows, generator=generator, device=device)
-        return order[:count], order[count:]
 
     @torch.inference_mode()
     def _fit_latent(

@@ -48,10 +48,10 @@ ALLOWED: dict[str, set[str]] = {
         *("schema", *LEAVES),
     },
     "audit": {
-        *("synthesizer", "evaluation", "privacy.audit", "models", "constraints", "schema", "io"),
-        *LEAVES,
+        *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
+        *("schema", "io", *LEAVES),
     },
-    "workflow": {"codec", "synthesizer", "evaluation", "report", "schema", *LEAVES},
+    "workflow": {"artifact", "codec", "synthesizer", "evaluation", "report", "schema", *LEAVES},
     "cli": {
         *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
         *("schema", "io"),
