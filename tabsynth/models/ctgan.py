@@ -296,14 +296,11 @@ class CTGAN(IterativeModel):
             making.step(own.learning_rate)
             return {"loss": loss, **losses}
 
-        kept: dict[str, Kept] = {
-            "generator": generator,
-            "critic": critic,
-            "making": making,
-            "judging": judging,
-            "noise": noise,
-        }
-        training = Training("training ctgan", run.steps, kept, own, monitor, checkpoint=checkpoint)
+        kept: dict[str, Kept] = {"generator": generator, "critic": critic, "noise": noise}
+        kept |= {"making": making, "judging": judging}
+        training = Training(
+            f"training {self.name}", run.steps, kept, own, monitor, checkpoint=checkpoint
+        )
         training.run(update)
         self.loss_history_ = training.history()
         self.steps_, self.stopped_ = training.step, training.stopped

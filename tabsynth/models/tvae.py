@@ -288,7 +288,13 @@ class TVAE(IterativeModel):
             "rows": rows,
         }
         training = Training(
-            "training tvae", run.steps, kept, own, monitor, checkpoint=checkpoint, early=early
+            f"training {self.name}",
+            run.steps,
+            kept,
+            own,
+            monitor,
+            checkpoint=checkpoint,
+            early=early,
         )
         training.run(update)
         self.loss_history_ = training.history()
