@@ -280,13 +280,8 @@ class TVAE(IterativeModel):
             return total / len(unseen)
 
         early = EarlyStopping(optimizer, unseen_loss, own.patience) if len(unseen) else None
-        kept: dict[str, Kept] = {
-            "encoder": encoder,
-            "decoder": decoder,
-            "optimizer": optimizer,
-            "noise": noise,
-            "rows": rows,
-        }
+        kept: dict[str, Kept] = {"encoder": encoder, "decoder": decoder, "optimizer": optimizer}
+        kept |= {"noise": noise, "rows": rows}
         training = Training(
             f"training {self.name}",
             run.steps,
