@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
 from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
+from tabsynth.choice import Choice, choose_model
 from tabsynth.codec import TableCodec
 from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
@@ -31,25 +31,6 @@ NO_PRIVACY = (
 """The statement that goes with every model fitted without a budget."""
 
 logger = logging.getLogger("tabsynth")
-
-FEW_ROWS = 200
-"""Below this many rows `auto` does not train a network."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which model is used, and why.
-
-    Attributes
-    ----------
-    model : str
-        Registered name.
-    reason : str
-        In words for the plan.
-    """
-
-    model: str
-    reason: str
 
 
 class Synthesizer:
@@ -208,15 +189,7 @@ class Synthesizer:
 
     def choose(self, n_rows: int) -> Choice:
         """Return the model that a table of `n_rows` rows gets, with the reason."""
-        if self.model != "auto":
-            return Choice(self.model, "asked for")
-        if n_rows < FEW_ROWS:
-            return Choice(
-                "independent",
-                f"fewer than {FEW_ROWS} rows are too few to learn how columns depend on each "
-                "other without remembering rows",
-            )
-        return Choice("tvae", "the most faithful of the models here")
+        return choose_model(self.model, n_rows)
 
     def sample(
         self,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.artifact import versions
+from tabsynth.choice import Choice
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
@@ -24,7 +25,6 @@ from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
 from tabsynth.synthesizer import (
     NO_PRIVACY,
-    Choice,
     Synthesizer,
     require_rows,
     seed_of,

@@ -30,6 +30,7 @@ from tabsynth.models.neural.device import (
     on_few_threads,
     read_weights,
     to_numpy,
+    widest,
     write_weights,
 )
 from tabsynth.models.neural.heads import cross_entropy
@@ -209,7 +210,7 @@ class CTGAN(IterativeModel):
         generator.used[rows.slots[offsets != 0]] = True
         generator.used[-1] = False
         self._generator = generator
-        self._frequencies = torch.zeros(0, dtype=torch.float64, device=device)
+        self._frequencies = torch.zeros(0, dtype=widest(device), device=device)
         if count:
             self._frequencies = rows.conditions.weights(logarithmic=False)
         file = open_checkpoint(checkpoint, self, table, streams, device)
@@ -299,14 +300,11 @@ class CTGAN(IterativeModel):
             making.step(own.learning_rate)
             return {"loss": loss, **losses}
 
-        kept: dict[str, Kept] = {
-            "generator": generator,
-            "critic": critic,
-            "making": making,
-            "judging": judging,
-            "noise": noise,
-        }
-        training = Training("training ctgan", run.steps, kept, own, monitor, checkpoint=checkpoint)
+        kept: dict[str, Kept] = {"generator": generator, "critic": critic, "noise": noise}
+        kept |= {"making": making, "judging": judging}
+        training = Training(
+            f"training {self.name}", run.steps, kept, own, monitor, checkpoint=checkpoint
+        )
         training.run(update)
         self.loss_history_ = training.history()
         self.steps_, self.stopped_ = training.step, training.stopped
@@ -407,7 +405,7 @@ class CTGAN(IterativeModel):
         own = model.parameters
         spans = Spans(layout, choose_device(own.device))
         frequencies = torch.from_numpy(np.array(state.tensors["frequencies"]))
-        model._frequencies = frequencies.to(spans.device)
+        model._frequencies = frequencies.to(spans.device, widest(spans.device))
         weights = Streams(0).torch("weights")
         generator = Generator(spans, len(frequencies), own.noise, own.hidden, weights)
         write_weights(generator, state.tensors, "generator")

@@ -282,15 +282,16 @@ class TVAE(IterativeModel):
             return total / len(unseen)
 
         early = EarlyStopping(optimizer, unseen_loss, own.patience) if len(unseen) else None
-        kept: dict[str, Kept] = {
-            "encoder": encoder,
-            "decoder": decoder,
-            "optimizer": optimizer,
-            "noise": noise,
-            "rows": rows,
-        }
+        kept: dict[str, Kept] = {"encoder": encoder, "decoder": decoder, "optimizer": optimizer}
+        kept |= {"noise": noise, "rows": rows}
         training = Training(
-            "training tvae", run.steps, kept, own, monitor, checkpoint=checkpoint, early=early
+            f"training {self.name}",
+            run.steps,
+            kept,
+            own,
+            monitor,
+            checkpoint=checkpoint,
+            early=early,
         )
         training.run(update)
         self.loss_history_ = training.history()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 
+from tabsynth.models.neural.device import widest
 from tabsynth.models.neural.heads import CodeHead, softmax
 from tabsynth.models.neural.spans import Spans
 
@@ -20,7 +21,7 @@ def read_shares(index: torch.Tensor, spans: Spans) -> torch.Tensor:
     """
     counts = torch.bincount(
         index.reshape(-1).long(),
-        weights=spans.meant(index).reshape(-1).double(),
+        weights=spans.meant(index).reshape(-1).to(widest(index.device)),
         minlength=spans.width,
     )
     return _normalise(counts.float(), spans)
