@@ -25,6 +25,7 @@ from tabsynth.models.neural.device import (
     write_weights,
 )
 from tabsynth.models.neural.heads import cross_entropy
+from tabsynth.models.neural.losses import LOSSES, critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
@@ -38,6 +39,7 @@ from tabsynth.random import Streams
 CODINGS = {
     "modes": Coding("modes", size=10),
     "bins": Coding("bins", size=32, sub_bins=16),
+    "scalar": Coding("scalar"),
 }
 OPERATIONS = 8e12
 """Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
@@ -49,8 +51,14 @@ class CTGANParameters(HyperParameters):
 
     Attributes
     ----------
-    coding : {"modes", "bins"}
-        How numbers are coded: mode-specific normalisation, or quantile bins with sub-bins.
+    coding : {"modes", "bins", "scalar"}
+        How numbers are coded: mode-specific normalisation, quantile bins with sub-bins, or one
+        scaled value each.
+    conditional : bool
+        Whether rows are made for conditions: a code of a discrete block, rare ones more often than
+        they occur.
+    loss : {"wgan-gp", "hinge", "bce"}
+        What the networks pay: the Wasserstein distance, the hinge loss, or the cross-entropy.
     noise : int
         Units of noise that a row is made from.
     hidden : int
@@ -79,6 +87,8 @@ class CTGANParameters(HyperParameters):
     """
 
     coding: str = "modes"
+    conditional: bool = True
+    loss: str = "wgan-gp"
     noise: int = 128
     hidden: int = 256
     embedding: int = 128
@@ -96,6 +106,7 @@ class CTGANParameters(HyperParameters):
 
     def __post_init__(self) -> None:
         check_choice("coding", self.coding, tuple(CODINGS))
+        check_choice("loss", self.loss, LOSSES)
         check_choice("device", self.device, DEVICES)
         for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
             check_integer(name, getattr(self, name), 1)
@@ -136,6 +147,19 @@ class _Rows:
         offsets = self.offsets.new_zeros((len(rows), self.spans.n_slots + 1))
         offsets.scatter_(1, self.slots[rows], self.offsets[rows])
         return shares, offsets[:, :-1]
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows that were made for conditions, and numbers of real ones that fulfil the same.
+
+    Shares and offsets are what `Generator.soften` gives.
+    """
+
+    conditions: torch.Tensor
+    real: torch.Tensor
+    shares: torch.Tensor
+    offsets: torch.Tensor
 
 
 @models.register("ctgan")
@@ -194,7 +218,9 @@ class CTGAN(Model):
         """
         own, table = self.parameters, data.table()
         if not len(table):
-            raise DataError("ctgan cannot be fitted: the table has no rows. Give it at least one.")
+            raise DataError(
+                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
+            )
         self._layout = data.layout
         self.loss_history_: list[dict[str, float]] = []
         if not len(self._layout):
@@ -205,7 +231,7 @@ class CTGAN(Model):
         offsets = torch.from_numpy(table.offsets).to(device)
         rows = _Rows(index, offsets, spans.slots(index), Conditions(index, spans), spans)
         shares = read_shares(index, spans)
-        count = len(rows.conditions)
+        count = len(rows.conditions) if own.conditional else 0
         weights = streams.torch("weights")
         generator = Generator(spans, count, own.noise, own.hidden, weights)
         critic = Critic(spans, count, own.embedding, own.hidden, own.pac, weights)
@@ -243,31 +269,22 @@ class CTGAN(Model):
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
         edges = None
-        if len(rows.conditions):
+        if own.conditional and len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
 
-        def make(
-            conditions: torch.Tensor,
-        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            units = torch.randn((batch, own.noise), generator=noise, device=device)
-            return generator.soften(generator(units, conditions), own.temperature, noise)
-
-        def judge(step: int) -> Mapping[str, torch.Tensor]:
+        def judge(step: int, batch: _Batch) -> Mapping[str, torch.Tensor]:
             """Let the critic take a step; no gradient reaches the generator."""
-            conditions, chosen = rows.draw(batch, edges, noise)
-            with torch.no_grad():
-                _, made, moved = make(conditions)
             judging.clear()
-            real = critic.rows(rows.index[chosen], rows.offsets[chosen])
-            fake = critic.rows.soft(made, moved)
-            scores = critic(torch.cat([real, fake]), torch.cat([conditions, conditions]))
+            made = (batch.shares.detach(), batch.offsets.detach())
+            real = critic.rows(rows.index[batch.real], rows.offsets[batch.real])
+            fake = critic.rows.soft(*made)
+            told = batch.conditions
+            scores = critic(torch.cat([real, fake]), torch.cat([told, told]))
             ours, theirs = scores.chunk(2)
-            distance = ours.mean() - theirs.mean()
-            losses, loss = {"distance": distance}, -distance
+            loss = critic_loss(own.loss, ours, theirs)
+            losses = {"distance": ours.mean() - theirs.mean()}
             if own.penalty and step % own.penalty_every == 0:
-                penalty = self._penalty(
-                    critic, rows.dense(chosen), (made, moved), conditions, noise
-                )
+                penalty = self._penalty(critic, rows.dense(batch.real), made, told, noise)
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
             loss.backward()
@@ -275,11 +292,13 @@ class CTGAN(Model):
             return losses
 
         def update(step: int) -> Mapping[str, torch.Tensor]:
-            losses = dict(judge(step))
-            conditions, _ = rows.draw(batch, edges, noise)
-            logits, made, moved = make(conditions)
+            conditions, chosen = rows.draw(batch, edges, noise)
+            units = torch.randn((batch, own.noise), generator=noise, device=device)
+            hidden = generator(units, conditions)
+            logits, made, moved = generator.soften(hidden, own.temperature, noise)
+            losses = dict(judge(step, _Batch(conditions, chosen, made, moved)))
             critic.requires_grad_(False)
-            loss = -critic(critic.rows.soft(made, moved), conditions).mean()
+            loss = generator_loss(own.loss, critic(critic.rows.soft(made, moved), conditions))
             critic.requires_grad_(True)
             if edges is not None:
                 column = rows.conditions.columns[conditions][:, None]
@@ -293,7 +312,7 @@ class CTGAN(Model):
             making.step(own.learning_rate)
             return {"loss": loss, **losses}
 
-        self.loss_history_ = run_steps("training ctgan", run.steps, update, monitor)
+        self.loss_history_ = run_steps(f"training {self.name}", run.steps, update, monitor)
         making.use_average()
 
     def _penalty(
@@ -357,7 +376,7 @@ class CTGAN(Model):
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
             return self._generator.draw(self._hidden(count, noise), noise)
 
-        return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
+        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, monitor)
 
     def state(self) -> ModelState:
         """Return the generator and the frequencies of the conditions."""

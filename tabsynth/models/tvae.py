@@ -40,6 +40,7 @@ from tabsynth.random import Streams
 CODINGS = {
     "bins": Coding("bins", size=32, sub_bins=16),
     "modes": Coding("modes", size=10),
+    "scalar": Coding("scalar"),
 }
 POSTERIOR_ROWS = 10_000
 """Rows whose posteriors the distribution of the latent is fitted to."""
@@ -51,8 +52,9 @@ class TVAEParameters(HyperParameters):
 
     Attributes
     ----------
-    coding : {"bins", "modes"}
-        How numbers are coded: quantile bins with sub-bins, or mode-specific normalisation.
+    coding : {"bins", "modes", "scalar"}
+        How numbers are coded: quantile bins with sub-bins, mode-specific normalisation, or one
+        scaled value each.
     latent : int
         Dimensions of the latent.
     hidden : int
@@ -217,7 +219,9 @@ class TVAE(Model):
         """
         own, table = self.parameters, data.table()
         if not len(table):
-            raise DataError("tvae cannot be fitted: the table has no rows. Give it at least one.")
+            raise DataError(
+                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
+            )
         self._layout, self._mixture = data.layout, None
         self.loss_history_: list[dict[str, float]] = []
         if not len(self._layout):
@@ -291,7 +295,7 @@ class TVAE(Model):
             optimizer.step(own.learning_rate * cosine_rate(step, run.steps, warm_up // 6 + 1))
             return {"loss": loss, "reconstruction": reconstruction, "divergence": divergence}
 
-        self.loss_history_ = run_steps("training tvae", run.steps, update, monitor)
+        self.loss_history_ = run_steps(f"training {self.name}", run.steps, update, monitor)
         optimizer.use_average()
 
     @torch.inference_mode()
@@ -336,7 +340,7 @@ class TVAE(Model):
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
             return self._decoder.draw(self._draw_latent(count, generator), generator)
 
-        return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, monitor)
 
     def state(self) -> ModelState:
         """Return the decoder and the mixture of latents."""
