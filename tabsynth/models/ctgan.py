@@ -30,7 +30,7 @@ from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import plan, run_steps
+from tabsynth.models.neural.training import cosine_rate, plan, run_steps
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
@@ -41,6 +41,8 @@ CODINGS = {
     "bins": Coding("bins", size=32, sub_bins=16),
     "scalar": Coding("scalar"),
 }
+BATCH = 100
+"""Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
 OPERATIONS = 8e12
 """Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
 
@@ -74,14 +76,15 @@ class CTGANParameters(HyperParameters):
     temperature : float
         Of the softmax through which the gradient of a drawn code flows.
     learning_rate, critic_rate : float
-        Of Adam, for the generator and for the critic.
+        Of Adam, for the generator and for the critic, at their highest; they fall along half a
+        cosine.
     average : float
         Decay of the moving average of the generator's weights, which is what is kept.
     epochs, steps : int or None
         Passes over the table, or steps, which come first where both are given; None chooses from
         the size of the table.
-    batch_size : int
-        Rows of a step, drawn with replacement; at most the rows of the table.
+    batch_size : int or None
+        Rows of a step, drawn with replacement; at most the rows of the table. None chooses.
     device : {"auto", "cpu", "cuda", "mps"}
         Where to train and sample. Runs repeat byte for byte on the processor only.
     """
@@ -92,25 +95,25 @@ class CTGANParameters(HyperParameters):
     noise: int = 128
     hidden: int = 256
     embedding: int = 128
-    pac: int = 10
+    pac: int = 1
     penalty: float = 1.0
     penalty_every: int = 2
     temperature: float = 0.5
-    learning_rate: float = 1e-3
-    critic_rate: float = 1e-3
+    learning_rate: float = 2e-3
+    critic_rate: float = 2e-3
     average: float = 0.998
     epochs: int | None = None
     steps: int | None = None
-    batch_size: int = 500
+    batch_size: int | None = None
     device: str = "auto"
 
     def __post_init__(self) -> None:
         check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("loss", self.loss, LOSSES)
         check_choice("device", self.device, DEVICES)
-        for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
+        for name in ("noise", "hidden", "embedding", "pac", "penalty_every"):
             check_integer(name, getattr(self, name), 1)
-        for name in ("epochs", "steps"):
+        for name in ("epochs", "steps", "batch_size"):
             check_integer(name, getattr(self, name), 1, optional=True)
         check_real("penalty", self.penalty, 0.0)
         check_real("temperature", self.temperature, 1e-3)
@@ -238,8 +241,8 @@ class CTGAN(Model):
         generator.to(device)
         critic.to(device)
         generator.codes.start_at(shares)
-        generator.used[rows.slots[offsets != 0]] = True
-        generator.used[-1] = False
+        if generator.offsets is not None:
+            generator.offsets.start_at(rows.slots, offsets)
         self._generator = generator
         self._frequencies = torch.zeros(0, dtype=torch.float64, device=device)
         if count:
@@ -260,7 +263,7 @@ class CTGAN(Model):
             making.weights.numel() + 2 * judging.weights.numel(),
             epochs=own.epochs,
             steps=own.steps,
-            batch_size=own.batch_size,
+            batch_size=own.batch_size or BATCH,
             usual_epochs=60,
             most_steps=1800,
             operations=OPERATIONS,
@@ -288,7 +291,7 @@ class CTGAN(Model):
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
             loss.backward()
-            judging.step(own.critic_rate)
+            judging.step(own.critic_rate * cosine_rate(step, run.steps, 1))
             return losses
 
         def update(step: int) -> Mapping[str, torch.Tensor]:
@@ -309,7 +312,7 @@ class CTGAN(Model):
                 loss = loss + missed
             making.clear()
             loss.backward()
-            making.step(own.learning_rate)
+            making.step(own.learning_rate * cosine_rate(step, run.steps, 1))
             return {"loss": loss, **losses}
 
         self.loss_history_ = run_steps(f"training {self.name}", run.steps, update, monitor)
