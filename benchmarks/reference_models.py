@@ -30,6 +30,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,9 +125,13 @@ def run(command: list[str], threads: int) -> dict[str, Any]:
 class Bench:
     """The runs, kept in a folder so that none is done twice."""
 
-    def __init__(self, folder: Path, reference: str, tables: list[str], models: list[str]) -> None:
-        self.folder, self.reference, self.tables, self.models = folder, reference, tables, models
-        folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.folder: Path = options.folder
+        self.reference: str = options.reference
+        self.tables: list[str] = options.tables
+        self.models: list[str] = options.models
+        self.seeds: int = options.seeds
+        self.folder.mkdir(parents=True, exist_ok=True)
 
     def once(self, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Return what `work` found the first time it was done under this name."""
@@ -168,47 +173,70 @@ class Bench:
         ]  # fmt: skip
         return run(command, threads)
 
+    def judged(self, name: str, made: Path, table: str) -> dict[str, float]:
+        """Return the scores of a synthetic file, computed once."""
+        _, test, discrete = halves(table, self.folder)
+        target = datasets.describe(table).target
+        return self.once(
+            f"{name}.scores",
+            lambda: judge(read(made, discrete), read(test, discrete), discrete, target),
+        )
+
+    def fitted(self, table: str, model: str, seed: int) -> tuple[Path, dict[str, Any]]:
+        """Return the synthetic file of the defaults with a seed, and what it took."""
+        train, _, discrete = halves(table, self.folder)
+        name = f"{table}.ours_{model}.{seed}"
+        out, size = self.folder / f"{name}.csv", len(read(train, discrete))
+        spent = self.once(
+            name, lambda: self.run_ours(table, model, {}, seed=seed, rows=size, out=out)
+        )
+        return out, spent
+
     def quality(self) -> list[dict[str, Any]]:
-        """Judge the defaults of both sides; of ours all seeds and their median."""
+        """Judge the defaults of both sides; of ours the median of all seeds."""
         rows = []
         for table in self.tables:
-            train, test_file, discrete = halves(table, self.folder)
-            target = datasets.describe(table).target
-            test = read(test_file, discrete)
-            size = len(read(train, discrete))
-            real = self.once(
-                f"{table}.real", lambda: judge(read(train, discrete), test, discrete, target)
-            )
+            train, _, _ = halves(table, self.folder)
+            real = self.judged(f"{table}.real", train, table)
             rows.append({"part": "quality", "table": table, "who": "real rows", **real})
             for model in self.models:
-                reference = self.folder / f"{table}.ref_{model}.csv"
-                spent = self.once(
-                    f"{table}.ref_{model}",
-                    lambda: self.run_reference(table, model, EPOCHS, reference, rows=size),
-                )
-                scores = self.once(
-                    f"{table}.ref_{model}.scores",
-                    lambda: judge(read(reference, discrete), test, discrete, target),
-                )
-                total = spent["fit_cpu_seconds"]
                 label = {"part": "quality", "table": table, "model": model}
-                rows.append({**label, "who": "reference", **scores, "cpu_seconds": total})
+                total = self.quality_of_reference(label, rows)
                 found = []
-                for seed in range(SEEDS):
-                    out = self.folder / f"{table}.ours_{model}.{seed}.csv"
-                    own = self.once(
-                        f"{table}.ours_{model}.{seed}",
-                        lambda: self.run_ours(table, model, {}, seed=seed, rows=size, out=out),
-                    )
-                    scores = self.once(
-                        f"{table}.ours_{model}.{seed}.scores",
-                        lambda: judge(read(out, discrete), test, discrete, target),
-                    )
-                    found.append({**scores, "cpu_seconds": own["fit_cpu_seconds"]})
+                for seed in range(self.seeds):
+                    out, spent = self.fitted(table, model, seed)
+                    scores = self.judged(f"{table}.ours_{model}.{seed}", out, table)
+                    found.append({**scores, "cpu_seconds": spent["fit_cpu_seconds"]})
                 median = middle(found)
-                share = median["cpu_seconds"] / total
-                rows.append({**label, "who": "tabsynth", **median, "ratio": share})
+                ratio = total / median["cpu_seconds"] if total else ""
+                rows.append({
+                    **label, "who": "tabsynth", "seeds": self.seeds, **median, "ratio": ratio
+                })  # fmt: skip
         return rows
+
+    def quality_of_reference(
+        self, label: dict[str, Any], rows: list[dict[str, Any]]
+    ) -> float | None:
+        """Add the row of the reference, one seed, and return its seconds; None without it."""
+        if not self.reference:
+            return None
+        table, model = label["table"], label["model"]
+        train, _, discrete = halves(table, self.folder)
+        name = f"{table}.ref_{model}"
+        out, size = self.folder / f"{name}.csv", len(read(train, discrete))
+        spent = self.once(name, lambda: self.run_reference(table, model, EPOCHS, out, rows=size))
+        total: float = spent["fit_cpu_seconds"]
+        scores = self.judged(name, out, table)
+        rows.append({**label, "who": "reference", "seeds": 1, **scores, "cpu_seconds": total})
+        return total
+
+    def train(self, who: str, model: str, epochs: int, threads: int) -> dict[str, Any]:
+        """Train a few epochs on adult, ours at the reference's architecture."""
+        if who == "reference":
+            out = self.folder / "none.csv"
+            return self.run_reference("adult", model, epochs, out, threads=threads)
+        given = {**ALIKE[model], "epochs": epochs}
+        return self.run_ours("adult", model, given, threads=threads)
 
     def speed(self) -> list[dict[str, Any]]:
         """Time an epoch at the reference's architecture, in turn; the ratio is theirs to ours."""
@@ -222,16 +250,7 @@ class Bench:
                         spent = []
                         for epochs in (few, many):
                             name = f"speed.{model}.{threads}.{turn}.{who}.{epochs}"
-                            if who == "reference":
-                                out = self.folder / "none.csv"
-                                work = lambda: self.run_reference(  # noqa: E731
-                                    "adult", model, epochs, out, threads=threads
-                                )
-                            else:
-                                given = {**ALIKE[model], "epochs": epochs}
-                                work = lambda: self.run_ours(  # noqa: E731
-                                    "adult", model, given, threads=threads
-                                )
+                            work = partial(self.train, who, model, epochs, threads)
                             spent.append(self.once(name, work)["fit_cpu_seconds"])
                         seconds.append((spent[1] - spent[0]) / (many - few))
                 medians = {who: statistics.median(seconds) for who, seconds in found.items()}
@@ -253,7 +272,7 @@ class Bench:
                 str(self.folder / f"{table}.json"), str(out),
             ]  # fmt: skip
             theirs = [
-                self.once(f"{table}.mixtures.{turn}", lambda: run(command, 1))["fit_cpu_seconds"]
+                self.once(f"{table}.mixtures.{turn}", partial(run, command, 1))["fit_cpu_seconds"]
                 for turn in range(SEEDS)
             ]
             found = []
@@ -278,12 +297,10 @@ class Bench:
         for model in self.models:
             speeds = []
             for turn in range(SEEDS):
-                found = self.once(
-                    f"sampling.{model}.{turn}",
-                    lambda: self.run_ours(
-                        "adult", model, {"steps": 20}, rows=400_000, threads=2, warm=True
-                    ),
+                work = partial(
+                    self.run_ours, "adult", model, {"steps": 20}, rows=400_000, threads=2, warm=True
                 )
+                found = self.once(f"sampling.{model}.{turn}", work)
                 speeds.append(400_000 / found["sample_seconds"])
             label = {"part": "sampling", "table": "adult", "model": model, "threads": 2}
             rows.append({**label, "who": "tabsynth", "rows_a_second": statistics.median(speeds)})
@@ -301,14 +318,8 @@ class Bench:
             rows.append({**label, "who": "real rows", "minority_f1": best})
             for model in self.models:
                 scores = []
-                for seed in range(SEEDS):
-                    out = self.folder / f"{table}.ours_{model}.{seed}.csv"
-                    self.once(
-                        f"{table}.ours_{model}.{seed}",
-                        lambda: self.run_ours(
-                            table, model, {}, seed=seed, rows=len(frame), out=out
-                        ),
-                    )
+                for seed in range(self.seeds):
+                    out, _ = self.fitted(table, model, seed)
                     made = read(out, discrete)[list(test.columns)]
                     scores.append(minority_f1(made, test, discrete, target, rare))
                 score = statistics.median(scores)
@@ -321,13 +332,18 @@ def middle(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(row[name] for row in found) for name in found[0]}
 
 
-def write(part: str, rows: list[dict[str, Any]]) -> None:
-    """Put the rows of a part in place of the ones that were there."""
-    path = RESULTS.with_suffix(".csv")
+def key(row: dict[str, Any]) -> tuple[str, ...]:
+    """Return what a row of the result table is about."""
+    return tuple(str(row.get(name, "")) for name in ("part", "table", "model", "who", "threads"))
+
+
+def write(rows: list[dict[str, Any]]) -> None:
+    """Put rows in place of the ones that were about the same."""
+    path, new = RESULTS.with_suffix(".csv"), {key(row) for row in rows}
     old: list[dict[str, Any]] = []
     if path.exists():
         with path.open(newline="") as file:
-            old = [row for row in csv.DictReader(file) if row["part"] != part]
+            old = [row for row in csv.DictReader(file) if key(row) not in new]
     rows = [*old, *rows]
     names = list(dict.fromkeys(name for row in rows for name in row))
     rows = [{name: rounded(row.get(name, "")) for name in names} for row in rows]
@@ -355,19 +371,20 @@ def main() -> None:
     """Do the parts that the command line asks for and write their rows."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", choices=(*PARTS, "_ours"), default=list(PARTS))
-    parser.add_argument("--reference", default=sys.executable, help="Python that has ctgan")
+    parser.add_argument("--reference", default="", help="Python that has ctgan; none: ours alone")
     parser.add_argument("--folder", type=Path, default=Path("out/reference"))
     parser.add_argument("--tables", nargs="+", default=list(TABLES))
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
+    parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument("--task", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.task:
         print(json.dumps(ours(json.loads(options.task))))
         return
-    bench = Bench(options.folder, options.reference, options.tables, options.models)
+    bench = Bench(options)
     for part in options.parts:
         rows = getattr(bench, part)()
-        write(part, rows)
+        write(rows)
         for row in rows:
             print(json.dumps(row), flush=True)
 

@@ -94,7 +94,7 @@ class CTGANParameters(HyperParameters):
     loss: str = "wgan-gp"
     noise: int = 128
     hidden: int = 256
-    embedding: int = 128
+    embedding: int = 256
     pac: int = 1
     penalty: float = 1.0
     penalty_every: int = 2
@@ -265,7 +265,7 @@ class CTGAN(Model):
             steps=own.steps,
             batch_size=own.batch_size or BATCH,
             usual_epochs=60,
-            most_steps=1800,
+            most_steps=10_000,
             operations=OPERATIONS,
         )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.

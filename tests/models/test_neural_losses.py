@@ -89,5 +89,5 @@ def test_presets_learn_what_columns_say_about_each_other(dependent, name):
 
 
 def test_a_loss_that_is_not_known_is_refused_by_name():
-    with pytest.raises(ConfigError, match="^loss must be one of wgan-gp, hinge, bce"):
+    with pytest.raises(ConfigError, match=r"^loss must be one of wgan-gp, hinge, bce\."):
         CTGANParameters(loss="mse")

@@ -9,7 +9,6 @@ import torch
 from tabsynth.models.neural.heads import CodeHead, softmax
 from tabsynth.models.neural.spans import Spans
 
-
 CLOSE = 5e-4
 """Total variation between shares that are met and wanted, at which calibration ends."""
 
