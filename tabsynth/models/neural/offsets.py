@@ -124,3 +124,16 @@ class OffsetHead(nn.Module):
         level = torch.rand(slots.shape, generator=generator, device=slots.device)
         noise = torch.logit(level, eps=1e-6)
         return squash(location + noise * torch.exp(log_scale)) * self.used[slots]
+
+    def soften(self, hidden: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Draw an offset in every slot, such that a gradient flows to locations and scales.
+
+        Returns
+        -------
+        tensor of float, shape (n_rows, n_slots)
+        """
+        location = self.shift(hidden)
+        level = torch.rand(location.shape, generator=generator, device=location.device)
+        noise = torch.logit(level, eps=1e-6)
+        scale = torch.exp(self.log_scale.clamp_min(NARROWEST))
+        return squash(location + noise * scale) * self.used[:-1]
