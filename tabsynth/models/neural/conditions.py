@@ -133,6 +133,8 @@ def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) 
     ndarray of int64, shape (n_rows,)
     """
     best = np.full(len(given), -1)
+    if not len(frequencies):
+        return best
     blocks = sorted(discrete_blocks(given.layout), key=lambda number: column[number])
     lowest = np.full(len(given), RARE / max(len(blocks), 1))
     begin = 0
