@@ -152,19 +152,6 @@ class _Rows:
         return shares, offsets[:, :-1]
 
 
-@dataclass(frozen=True)
-class _Batch:
-    """Rows that were made for conditions, and numbers of real ones that fulfil the same.
-
-    Shares and offsets are what `Generator.soften` gives.
-    """
-
-    conditions: torch.Tensor
-    real: torch.Tensor
-    shares: torch.Tensor
-    offsets: torch.Tensor
-
-
 @models.register("ctgan")
 class CTGAN(Model):
     """Conditional generative adversarial network.
@@ -275,22 +262,25 @@ class CTGAN(Model):
         if own.conditional and len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
 
-        def judge(step: int, batch: _Batch) -> Mapping[str, torch.Tensor]:
-            """Let the critic take a step; no gradient reaches the generator."""
+        def judge(
+            step: int,
+            told: torch.Tensor,
+            chosen: torch.Tensor,
+            made: tuple[torch.Tensor, torch.Tensor],
+        ) -> Mapping[str, torch.Tensor]:
+            """Let the critic take a step on rows made without a gradient."""
             judging.clear()
-            made = (batch.shares.detach(), batch.offsets.detach())
-            real = critic.rows(rows.index[batch.real], rows.offsets[batch.real])
+            real = critic.rows(rows.index[chosen], rows.offsets[chosen])
             fake = critic.rows.soft(*made)
-            told = batch.conditions
             scores = critic(torch.cat([real, fake]), torch.cat([told, told]))
             ours, theirs = scores.chunk(2)
             loss = critic_loss(own.loss, ours, theirs)
             losses = {"distance": ours.mean() - theirs.mean()}
             if own.penalty and step % own.penalty_every == 0:
-                penalty = self._penalty(critic, rows.dense(batch.real), made, told, noise)
+                penalty = self._penalty(critic, rows.dense(chosen), made, told, noise)
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             judging.step(own.critic_rate * cosine_rate(step, run.steps, 1))
             return losses
 
@@ -299,7 +289,7 @@ class CTGAN(Model):
             units = torch.randn((batch, own.noise), generator=noise, device=device)
             hidden = generator(units, conditions)
             logits, made, moved = generator.soften(hidden, own.temperature, noise)
-            losses = dict(judge(step, _Batch(conditions, chosen, made, moved)))
+            losses = dict(judge(step, conditions, chosen, (made.detach(), moved.detach())))
             critic.requires_grad_(False)
             loss = generator_loss(own.loss, critic(critic.rows.soft(made, moved), conditions))
             critic.requires_grad_(True)
@@ -311,7 +301,7 @@ class CTGAN(Model):
                 losses["condition"] = missed
                 loss = loss + missed
             making.clear()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             making.step(own.learning_rate * cosine_rate(step, run.steps, 1))
             return {"loss": loss, **losses}
 
