@@ -36,7 +36,7 @@ from tabsynth.models.neural.heads import cross_entropy
 from tabsynth.models.neural.losses import critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.rows import Batch, Rows
+from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -183,20 +183,24 @@ class CTGAN(IterativeModel):
         if own.conditional and len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
 
-        def judge(step: int, place: float, batch: Batch) -> Mapping[str, torch.Tensor]:
-            """Let the critic take a step; no gradient reaches the generator."""
+        def judge(
+            step: int,
+            place: float,
+            told: torch.Tensor,
+            chosen: torch.Tensor,
+            made: tuple[torch.Tensor, torch.Tensor],
+        ) -> Mapping[str, torch.Tensor]:
+            """Let the critic take a step on rows made without a gradient."""
             judging.clear()
-            made = (batch.shares.detach(), batch.offsets.detach())
-            told = batch.conditions
             with precision:
-                real = critic.rows(rows.index[batch.real], rows.offsets[batch.real])
+                real = critic.rows(rows.index[chosen], rows.offsets[chosen])
                 fake = critic.rows.soft(*made)
                 scores = critic(torch.cat([real, fake]), torch.cat([told, told]))
             ours, theirs = scores.float().chunk(2)
             loss = critic_loss(own.loss, ours, theirs)
             losses = {"distance": ours.mean() - theirs.mean()}
             if own.penalty and step % own.penalty_every == 0:
-                penalty = self._penalty(critic, rows.dense(batch.real), made, told, noise)
+                penalty = self._penalty(critic, rows.dense(chosen), made, told, noise)
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
             loss.backward()  # type: ignore[no-untyped-call]
@@ -209,7 +213,7 @@ class CTGAN(IterativeModel):
             with precision:
                 hidden = hide(units, conditions)
                 logits, made, moved = generator.soften(hidden, own.temperature, noise)
-            losses = dict(judge(step, place, Batch(conditions, chosen, made, moved)))
+            losses = dict(judge(step, place, conditions, chosen, (made.detach(), moved.detach())))
             critic.requires_grad_(False)
             with precision:
                 scores = critic(critic.rows.soft(made, moved), conditions)

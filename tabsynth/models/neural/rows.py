@@ -38,16 +38,3 @@ class Rows:
         offsets = self.offsets.new_zeros((len(rows), self.spans.n_slots + 1))
         offsets.scatter_(1, self.slots[rows], self.offsets[rows])
         return shares, offsets[:, :-1]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Rows that were made for conditions, and numbers of real ones that fulfil the same.
-
-    Shares and offsets are what `Generator.soften` gives.
-    """
-
-    conditions: torch.Tensor
-    real: torch.Tensor
-    shares: torch.Tensor
-    offsets: torch.Tensor
