@@ -28,7 +28,7 @@ from tabsynth import datasets
 from tabsynth.evaluation.advantage import advantage, by_area, by_top
 from tabsynth.evaluation.comparison import Comparison
 from tabsynth.evaluation.contrast import Tally, exclusive, tails
-from tabsynth.evaluation.extremes import at_least, extremes
+from tabsynth.evaluation.extremes import extremes
 from tabsynth.evaluation.fidelity import TwoSampleTest
 from tabsynth.evaluation.frame import analyse
 from tabsynth.evaluation.intervals import area, area_interval, clopper_pearson, reach

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import fcntl
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -83,24 +84,28 @@ def known(path: Path) -> list[dict[str, str]]:
 
 
 def append(path: Path, names: Iterable[str], row: dict[str, object]) -> None:
-    """Add a row to a result table; a new column rewrites it."""
-    rows = known(path)
-    header = list(dict.fromkeys([*(rows[0] if rows else names), *row]))
-    new = path.with_suffix(".new")
+    """Add a row to a result table, in order of its key; several processes may do so at a time."""
     path.parent.mkdir(exist_ok=True)
-    with new.open("w", newline="") as file:
-        writer = csv.DictWriter(file, header, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows([*rows, row])
-    new.replace(path)
+    with (path.parent / f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        rows = [*known(path), {name: str(value) for name, value in row.items()}]
+        rows.sort(key=lambda r: (r["table"], list(CONTROLS).index(r["control"]), int(r["n"]),
+                                 int(r["seed"])))  # fmt: skip
+        header = list(dict.fromkeys([*names, *(name for some in rows for name in some)]))
+        new = path.with_suffix(".new")
+        with new.open("w", newline="") as file:
+            writer = csv.DictWriter(file, header, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        new.replace(path)
 
 
 def run(tables: list[str], names: list[str], n: int, seeds: list[int]) -> None:
     """Evaluate what was not yet evaluated."""
-    done = {tuple(row[name] for name in KEY) for row in known(RUNS)}
     for seed in seeds:
         for table in tables:
             for control in names:
+                done = {tuple(row[name] for name in KEY) for row in known(RUNS)}
                 if (table, control, str(n), str(seed)) in done:
                     continue
                 row, p_values = row_of(table, control, n, seed)
@@ -166,6 +171,7 @@ def report() -> None:
     leaky = [row for row in rows if row["leaks"] == "yes"]
     sizes = ", ".join(f"{n:,}" for n in sorted({int(row["n"]) for row in clean}))
     powers = [float(row["smallest_leak"]) for row in clean if row["smallest_leak"]]
+    median = 100 * sorted(powers)[len(powers) // 2] if powers else 100
     silent = sum(row["verdict"] == "inconclusive" for row in clean)
     lines = [
         "# Controls of the disclosure verdict",
@@ -178,8 +184,8 @@ def report() -> None:
             "## Clean tables",
             "",
             f"n = {sizes}; alpha {ALPHA} over all tests of a run together (Holm). {silent} of "
-            f"{len(clean)} runs are inconclusive; of the others the smallest planted share of copies "
-            f"that would have been seen has a median of {100 * sorted(powers)[len(powers) // 2]:g}%.",
+            f"{len(clean)} runs are inconclusive; in the others the smallest planted share of "
+            f"copies that would have been seen has a median of {median:g}%.",
             "",
             *negatives(clean),
             "",
