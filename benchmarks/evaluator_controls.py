@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import csv
 import fcntl
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -86,7 +87,7 @@ def known(path: Path) -> list[dict[str, str]]:
 def append(path: Path, names: Iterable[str], row: dict[str, object]) -> None:
     """Add a row to a result table, in order of its key; several processes may do so at a time."""
     path.parent.mkdir(exist_ok=True)
-    with (path.parent / f".{path.name}.lock").open("w") as lock:
+    with (Path(tempfile.gettempdir()) / f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         rows = [*known(path), {name: str(value) for name, value in row.items()}]
         rows.sort(key=lambda r: (r["table"], list(CONTROLS).index(r["control"]), int(r["n"]),
