@@ -97,6 +97,7 @@ class Linkability(Measure):
                     "deals_of_columns": len(ranks),
                     "training_rows": int(members.sum()),
                     "unseen_rows": int((~members).sum()),
+                    "p_reversed": tails(scores, ~members),
                     **linked,
                 },
             )
