@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Self
@@ -43,10 +43,13 @@ class Choice:
         Registered name.
     reason : str
         In words for the plan.
+    notice : str
+        What a person must know before using that model.
     """
 
     model: str
     reason: str
+    notice: str = ""
 
 
 class Synthesizer:
@@ -60,6 +63,8 @@ class Synthesizer:
         Hyper-parameters of the model by name.
     schema : Schema, optional
         What the columns are; inferred from the table where left out.
+    target : str or sequence of str, optional
+        Columns that people will predict; a model with a hyper-parameter `target` learns them first.
     seed : int, optional
         Makes `fit` and `sample` reproducible byte for byte on the CPU with the same number of
         threads. Without one a seed is drawn and kept in `seed_`.
@@ -100,12 +105,14 @@ class Synthesizer:
         *,
         parameters: Mapping[str, Any] | None = None,
         schema: Schema | None = None,
+        target: str | Sequence[str] | None = None,
         seed: int | None = None,
         monitor: Monitor | None = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
         self.schema = schema
+        self.target = target
         self.seed = seed
         self.monitor = monitor
 
@@ -117,7 +124,7 @@ class Synthesizer:
         """Return the parameters of the constructor by name, as scikit-learn's `clone` expects."""
         return {
             name: getattr(self, name)
-            for name in ("model", "parameters", "schema", "seed", "monitor")
+            for name in ("model", "parameters", "schema", "target", "seed", "monitor")
         }
 
     def set_params(self, **values: Any) -> Self:
@@ -160,7 +167,8 @@ class Synthesizer:
         require_rows(len(table))
         choice = self.choose(len(table))
         kind = models.get(choice.model)
-        model = kind(kind.parameters_type.from_dict(dict(self.parameters or {}), choice.model))
+        parameters = with_target(kind, dict(self.parameters or {}), self.target, table.columns)
+        model = kind(kind.parameters_type.from_dict(parameters, choice.model))
         if self.schema is None:
             schema = infer_schema(table)
         else:
@@ -176,7 +184,7 @@ class Synthesizer:
     def choose(self, n_rows: int) -> Choice:
         """Return the model that a table of `n_rows` rows gets, with the reason."""
         if self.model != "auto":
-            return Choice(self.model, "asked for")
+            return Choice(self.model, "asked for", models.get(self.model).notice)
         if n_rows < FEW_ROWS:
             return Choice(
                 "independent",
@@ -240,7 +248,7 @@ class Synthesizer:
             "rows": self.n_rows_,
             "columns": len(self.schema_),
             "seconds": round(self.seconds_, 3),
-            "privacy": NO_PRIVACY,
+            "privacy": f"{NO_PRIVACY} {self.model_.notice}".strip(),
             "shareable": False,
             "versions": versions(),
         }
@@ -305,6 +313,31 @@ class Synthesizer:
         self.seed_ = seed
         self.n_rows_ = n_rows
         self._calls = 0
+
+
+def with_target(
+    kind: type[Model],
+    parameters: dict[str, Any],
+    target: str | Sequence[str] | None,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return the hyper-parameters of a model, `target` among them where the model has such one.
+
+    Raises
+    ------
+    ConfigError
+        If a target is no column.
+    """
+    if not any(item.name == "target" for item in fields(kind.parameters_type)):
+        return parameters
+    if target is not None:
+        parameters.setdefault("target", target)
+    given = parameters.get("target", ())
+    wanted = (given,) if isinstance(given, str) else tuple(given)
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"The target {name!r} is no column of the table.")
+    return {**parameters, "target": wanted} if wanted else parameters
 
 
 def require_rows(n_rows: int) -> None:
