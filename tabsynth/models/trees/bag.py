@@ -143,12 +143,12 @@ def contents(
     distinct, where, counts = np.unique(keys, return_inverse=True, return_counts=True)
     letter = distinct % n_letters
     alone = (counts >= floor) | ~alphabet.ordered[letter] | (np.diff(bounds)[letter] >= COMMON)
-    # Rows of such a letter are one group, in the middle of it; groups of others follow by place.
-    middle = (bounds[:-1] + bounds[1:]) / 2
     solid = alone[where]
-    low = np.where(solid, middle[letters], places)
+    low = np.where(solid, bounds[letters], places)
+    high = np.where(solid, bounds[letters + 1], places)
     order = np.lexsort((low, ~solid, leaves))
-    leaves, solid, low, keys = leaves[order], solid[order], low[order], keys[order]
+    leaves, solid, keys = leaves[order], solid[order], keys[order]
+    low, high = low[order], high[order]
     part = leaves.astype(np.int64) * 2 + ~solid
     begins = np.flatnonzero(np.diff(part, prepend=-1))
     sizes = np.diff(np.append(begins, len(part)))
@@ -160,7 +160,7 @@ def contents(
     new |= _gaps(low, np.flatnonzero(new), ~solid)
     starts = np.flatnonzero(new)
     ends = np.append(starts[1:], len(part))
-    first, last = low[starts], low[ends - 1]
+    first, last = low[starts], high[ends - 1]
     # A group reaches half of its own spacing further, but not into the next group of its leaf.
     reach = np.where(solid[starts], 0.0, (last - first) / np.maximum(ends - starts - 1, 1) / 2)
     gap = np.maximum(first[1:] - last[:-1], 0.0) / 2
