@@ -167,7 +167,9 @@ class Synthesizer:
         require_rows(len(table))
         choice = self.choose(len(table))
         kind = models.get(choice.model)
-        parameters = with_target(kind, dict(self.parameters or {}), self.target, table.columns)
+        parameters = with_target(
+            kind, dict(self.parameters or {}), self.target, list(table.columns)
+        )
         model = kind(kind.parameters_type.from_dict(parameters, choice.model))
         if self.schema is None:
             schema = infer_schema(table)

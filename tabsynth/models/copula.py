@@ -187,9 +187,9 @@ def correlations(scores: np.ndarray) -> np.ndarray:
     # Hermite series: cov(m_a, m_b) = rho * var(m_a) * var(m_b) + terms of rho squared and on.
     found = centred.T @ centred * len(scores) / np.outer(scale, scale)
     found[~usable] = found[:, ~usable] = 0.0
-    found = np.clip(found, -1.0, 1.0)
-    np.fill_diagonal(found, 1.0)
-    return found
+    bounded: np.ndarray = np.clip(found, -1.0, 1.0)
+    np.fill_diagonal(bounded, 1.0)
+    return bounded
 
 
 def _factor(matrix: np.ndarray) -> np.ndarray:
@@ -199,8 +199,9 @@ def _factor(matrix: np.ndarray) -> np.ndarray:
     matrix = matrix.copy()
     np.fill_diagonal(matrix, 1.0)
     values, vectors = np.linalg.eigh(matrix)
-    factor: np.ndarray = vectors * np.sqrt(np.maximum(values, SMALLEST))
-    return factor / np.sqrt((factor**2).sum(axis=1, keepdims=True))
+    root = vectors * np.sqrt(np.maximum(values, SMALLEST))
+    factor: np.ndarray = root / np.sqrt((root**2).sum(axis=1, keepdims=True))
+    return factor
 
 
 def _means(alphabet: Alphabet, present: float) -> np.ndarray:

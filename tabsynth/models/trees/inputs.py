@@ -53,9 +53,12 @@ def targets_of(
     """
     if is_nominal(block):
         if block.size <= MOST_CLASSES:
-            return np.eye(block.size)[codes]
+            classes: np.ndarray = np.eye(block.size)[codes]
+            return classes
         means = means_by(codes, block.size, standardised(predictors.T))
-        return directions(means, np.bincount(codes, minlength=block.size), DIRECTIONS)[codes]
+        places = directions(means, np.bincount(codes, minlength=block.size), DIRECTIONS)
+        apart: np.ndarray = places[codes]
+        return apart
     missing = np.zeros(len(codes), dtype=bool) if block.missing is None else codes == block.missing
     spread = column.astype(np.float64)
     if not block.has_offset:
