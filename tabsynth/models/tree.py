@@ -26,6 +26,9 @@ from tabsynth.random import Streams
 
 CHUNK = 1 << 15
 """Most rows that are made at a time."""
+FEWEST_TREES, MOST_TREES = 5, 10
+TREE_ROWS = 150_000
+"""Rows of all trees of a column together, where trees are not given and rows allow."""
 FOR_CHOICE = 5_000
 """Rows on which the predictors of each block are chosen, where there are more than are taken."""
 FOR_CRITIC = 50_000
@@ -43,8 +46,9 @@ class TreeParameters(HyperParameters):
         them. Names that are not learnt (keys, constants, columns left out) are passed over.
     leaf : int
         Fewest rows in a leaf.
-    trees : int
-        Trees of each column, one of which is drawn for each row.
+    trees : int or None
+        Trees of each column, one of which is drawn for each row; None takes 5 to 10, the more the
+        fewer rows there are.
     share : float
         Share of the rows that each of several trees is grown on; its leaves hold all rows.
     penalty : float
@@ -62,24 +66,30 @@ class TreeParameters(HyperParameters):
     """
 
     target: str | tuple[str, ...] = ()
-    leaf: int = 20
-    trees: int = 5
+    leaf: int = 40
+    trees: int | None = None
     share: float = 0.5
-    penalty: float = 8.0
+    penalty: float = 6.0
     floor: int = 5
     predictors: int = 30
-    rounds: int = 120
+    rounds: int = 100
     candidates: int = 6
 
     def __post_init__(self) -> None:
         check_integer("leaf", self.leaf, 1)
-        check_integer("trees", self.trees, 1)
+        check_integer("trees", self.trees, 1, optional=True)
         check_real("share", self.share, 0.01, 1.0)
         check_real("penalty", self.penalty, 0.0)
         check_integer("floor", self.floor, 1)
         check_integer("predictors", self.predictors, 1)
         check_integer("rounds", self.rounds, 0)
         check_integer("candidates", self.candidates, 2)
+
+    def count(self, n_rows: int) -> int:
+        """Return how many trees each column gets in a table of `n_rows` rows."""
+        if self.trees is not None:
+            return self.trees
+        return min(MOST_TREES, max(FEWEST_TREES, TREE_ROWS // n_rows))
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -163,7 +173,7 @@ class Tree(Model):
                 before = before[most_telling(cells[before], shown[some], own.predictors)]
             targets = targets_of(block, codes, columns[index], columns[before])
             rng = streams.numpy(f"trees {index}")
-            count = own.trees if len(before) else 1
+            count = own.count(n) if len(before) else 1
             size = n if count == 1 else max(1, round(own.share * n))
             samples = [np.sort(rng.permutation(n)[:size]) for _ in range(count)]
             self._alphabets[index] = alphabet

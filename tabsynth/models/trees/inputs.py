@@ -53,8 +53,9 @@ def targets_of(
     """
     if is_nominal(block):
         if block.size <= MOST_CLASSES:
+            # Of two classes one says all.
             classes: np.ndarray = np.eye(block.size)[codes]
-            return classes
+            return classes[:, :1] if block.size == 2 else classes
         means = means_by(codes, block.size, standardised(predictors.T))
         places = directions(means, np.bincount(codes, minlength=block.size), DIRECTIONS)
         apart: np.ndarray = places[codes]
