@@ -213,6 +213,15 @@ def test_odd_tables_are_learnt(odd_table):
     assert len(made) == 50
 
 
+def test_columns_that_are_missing_throughout_are_kept(rng):
+    layout = Layout((Block("gone", 1, missing=0), Block("x", 2, (True, False), missing=1)))
+    table = EncodedTable.empty(60, layout)
+    table.codes[:, 1] = 1
+    made = fitted(table).sample(40, Streams(1))
+    check_encoded(made)
+    assert (made.codes == [0, 1]).all()
+
+
 def test_the_contract_holds_without_a_critic_and_with_one_tree():
     check_model(Tree, {"rounds": 0, "trees": 1})
 
