@@ -29,6 +29,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import sklearn.ensemble  # noqa: F401  (so that its threads are known to threadpoolctl)
 from threadpoolctl import threadpool_limits
 
 from tabsynth import datasets
