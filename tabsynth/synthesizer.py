@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
 from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
-from tabsynth.choice import Choice, choose_model
+from tabsynth.choice import Choice, choose_model, with_target
 from tabsynth.codec import TableCodec
 from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
@@ -44,6 +44,8 @@ class Synthesizer:
         Hyper-parameters of the model by name.
     schema : Schema, optional
         What the columns are; inferred from the table where left out.
+    target : str or sequence of str, optional
+        Columns that people will predict; a model with a hyper-parameter `target` learns them first.
     seed : int, optional
         Makes `fit` and `sample` reproducible byte for byte on the CPU with the same number of
         threads. Without one a seed is drawn and kept in `seed_`.
@@ -89,12 +91,14 @@ class Synthesizer:
         *,
         parameters: Mapping[str, Any] | None = None,
         schema: Schema | None = None,
+        target: str | Sequence[str] | None = None,
         seed: int | None = None,
         monitor: Monitor | None = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
         self.schema = schema
+        self.target = target
         self.seed = seed
         self.monitor = monitor
 
@@ -106,7 +110,7 @@ class Synthesizer:
         """Return the parameters of the constructor by name, as scikit-learn's `clone` expects."""
         return {
             name: getattr(self, name)
-            for name in ("model", "parameters", "schema", "seed", "monitor")
+            for name in ("model", "parameters", "schema", "target", "seed", "monitor")
         }
 
     def set_params(self, **values: Any) -> Self:
@@ -170,7 +174,10 @@ class Synthesizer:
                 f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "
                 "the checkpoint out."
             )
-        model = kind(kind.parameters_type.from_dict(dict(self.parameters or {}), choice.model))
+        parameters = with_target(
+            kind, dict(self.parameters or {}), self.target, list(table.columns)
+        )
+        model = kind(kind.parameters_type.from_dict(parameters, choice.model))
         if self.schema is None:
             schema = infer_schema(table)
         else:
@@ -275,7 +282,7 @@ class Synthesizer:
             "columns": len(self.schema_),
             "seconds": round(self.seconds_, 3),
             "training": training_of(self.model_),
-            "privacy": NO_PRIVACY,
+            "privacy": f"{NO_PRIVACY} {self.model_.notice}".strip(),
             "shareable": False,
             "versions": versions(),
         }

@@ -139,7 +139,8 @@ def make_plan(
     types = types_of(schema)
     dropped = [name for name, type_ in types.items() if type_.drops()]
     free = [name for name in dropped if schema[name].type == "text" and schema[name].reason]
-    notices = []
+    choice = Synthesizer(model).choose(n_train)
+    notices = [choice.notice] if choice.notice else []
     if free:
         notices.append(
             f"Left out as free text, which may name people: {', '.join(free)}. "
@@ -155,7 +156,7 @@ def make_plan(
         )
     return Plan(
         schema,
-        Synthesizer(model).choose(n_train),
+        choice,
         n_train,
         n_holdout,
         len(table) if rows is None else rows,
@@ -264,6 +265,7 @@ def deidentify(
             plan.choice.model,
             parameters=parameters,
             schema=plan.schema,
+            target=target,
             seed=own,
             monitor=monitor,
         ).fit(train, checkpoint=file)

@@ -42,7 +42,7 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"evaluation", "errors"},
     # putting it together: cli -> workflow -> synthesizer
     "artifact": {"io", *LEAVES},
-    "choice": LEAVES,
+    "choice": {"models", *LEAVES},
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
     "synthesizer": {
         *("artifact", "choice", "codec", "completion", "encoding", "given", "models", "privacy"),

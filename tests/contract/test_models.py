@@ -7,6 +7,7 @@ from tabsynth.testing import check_model
 
 QUICK = {
     "ctgan": {"steps": 10},
+    "tree": {"rounds": 10},
     "tvae": {"steps": 15},
     "vae": {"steps": 15},
     "wgan": {"steps": 10},
