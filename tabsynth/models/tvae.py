@@ -83,8 +83,8 @@ class TVAEParameters(HyperParameters):
     coding: str = "bins"
     latent: int = 32
     hidden: int = 256
-    beta: float = 0.5
-    components: int = 20
+    beta: float = 0.2
+    components: int = 40
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     average: float = 0.998
@@ -272,7 +272,7 @@ class TVAE(Model):
             epochs=own.epochs,
             steps=own.steps,
             batch_size=own.batch_size,
-            usual_epochs=50,
+            usual_epochs=33,
             most_steps=3500,
         )
         warm_up = max(1, min(300, run.steps // 4))
