@@ -27,6 +27,7 @@ import pandas as pd
 
 from tabsynth import Synthesizer
 from tabsynth.random import Streams
+from tabsynth.schema.infer import infer_schema
 
 RESULTS = Path(__file__).parent / "results" / "odd_tables"
 MODELS = ("ctgan", "tvae")
@@ -127,7 +128,10 @@ def run(name: str, model: str, seed: int) -> tuple[str, float]:
     """Train and sample once; return what went wrong, or nothing, and the largest loss."""
     frame = TABLES[name](Streams(seed).numpy(name))
     steps = None if seed < WHOLE else STEPS
-    synthesizer = Synthesizer(model, parameters={"steps": steps}, seed=seed)
+    # Without being told, inference takes a column of distinct names for a key, which is not learnt.
+    known = {"name": "category"} if "name" in frame else {}
+    schema = infer_schema(frame, overrides=known)
+    synthesizer = Synthesizer(model, parameters={"steps": steps}, schema=schema, seed=seed)
     try:
         made = synthesizer.fit(frame).sample(500)
     except (ArithmeticError, RuntimeError, ValueError) as error:
