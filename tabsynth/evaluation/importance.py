@@ -257,7 +257,8 @@ def _agreements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
     agreed: np.ndarray = np.einsum("adf,bdf->abd", standard(first), standard(second))
     # Rounding must not put full agreement outside its own interval.
-    return np.clip(agreed, -1.0, 1.0)
+    clipped: np.ndarray = np.clip(agreed, -1.0, 1.0)
+    return clipped
 
 
 def _interval(value: float, agreed: np.ndarray) -> Interval:
