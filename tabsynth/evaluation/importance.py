@@ -255,10 +255,10 @@ def _agreements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         scaled: np.ndarray = ranks / np.where(size > 0, size, 1.0)
         return scaled
 
-    agreed = np.einsum("adf,bdf->abd", standard(first), standard(second))
+    agreed: np.ndarray = np.einsum("adf,bdf->abd", standard(first), standard(second))
     # Rounding must not put full agreement outside its own interval.
-    bounded: np.ndarray = np.clip(agreed, -1.0, 1.0)
-    return bounded
+    clipped: np.ndarray = np.clip(agreed, -1.0, 1.0)
+    return clipped
 
 
 def _interval(value: float, agreed: np.ndarray) -> Interval:
