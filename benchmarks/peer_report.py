@@ -220,9 +220,8 @@ def figures(results: Results) -> list[str]:
         and not any(row["value"] for row in results.rows if (row["tool"], row["figure"]) == key[:2])
     }
     order = list(TITLES)
-    for tool, figure, rule in sorted(
-        known_figures.keys() - failed_only, key=lambda k: order.index(k[0])
-    ):
+    told = [key for key in known_figures if key not in failed_only]
+    for tool, figure, rule in sorted(told, key=lambda key: order.index(key[0])):
         mine = [
             r for r in results.rows if (r["tool"], r["figure"], r["rule"]) == (tool, figure, rule)
         ]
