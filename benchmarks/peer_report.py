@@ -36,6 +36,8 @@ TITLES = {
 }
 SHOWN = ("full_copy", "copies_5", "copies_1", "outliers", "smote", "kernel_0.8", "independent")
 """Controls whose figures are printed."""
+STOPPED = ("stopped after", "the adapter ended")
+"""How problems begin that cost a whole run; others are told figure by figure."""
 LEFT_OUT = frozenset({"inference, target", "inference, any column"})
 """Figures that repeat another one; they are shown but not part of the verdict."""
 
@@ -116,16 +118,14 @@ class Results:
     def judge(self, rows: list[Row], kind: str) -> Judgement | None:
         """Return what the figures with ("alarm") or without ("range") a threshold say together."""
         rows = [row for row in rows if row["figure"] not in LEFT_OUT]
-        failed = any(
-            row["problem"] and row["figure"] not in ("LogisticDetection", "QualityReport")
-            for row in rows
-        )
         if kind == "alarm":
             said = [row["alarm"] == "yes" for row in rows if row["rule"] == "alarm"]
         else:
             said = [out for row in rows if (out := self.outside(row)) is not None]
+        failed = any(row["problem"].startswith(STOPPED) for row in rows)
         if not said:
-            return Judgement(False, True) if failed else None
+            lost = failed or not any(row["value"] for row in rows)
+            return Judgement(False, True) if lost else None
         return Judgement(any(said), failed)
 
     def kinds(self, tool: str) -> list[str]:
