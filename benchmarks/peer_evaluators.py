@@ -140,6 +140,12 @@ def append(path: Path, rows: list[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
+def is_known(path: Path, key: dict[str, object]) -> bool:
+    """Return whether a job was done, by this run or by another one meanwhile."""
+    wanted = tuple(str(value) for value in key.values())
+    return any(tuple(row[name] for name in KEY) == wanted for row in peer_report.known(path))
+
+
 def row_of(key: dict[str, object], found: dict[str, object]) -> dict[str, object]:
     """Return a row of the result table."""
     row = {**key, "leaks": "yes" if peer_report.CONTROLS[str(key["control"])].leaks else "no"}
@@ -157,7 +163,6 @@ def row_of(key: dict[str, object], found: dict[str, object]) -> dict[str, object
 
 def run(options: argparse.Namespace, files: Path) -> None:
     """Run what was not run yet: seed by seed, so that a stopped run has something of everything."""
-    done = {tuple(row[name] for name in KEY) for row in peer_report.known(options.results)}
     adapters = {}
     for tool in options.tool:
         python = Path(sys.executable)
@@ -175,7 +180,7 @@ def run(options: argparse.Namespace, files: Path) -> None:
                 n = size_of(table, options.n)
                 for tool, adapter in adapters.items():
                     key = {"table": table, "control": control, "n": n, "seed": seed, "tool": tool}
-                    if tuple(str(value) for value in key.values()) in done:
+                    if is_known(options.results, key):
                         continue
                     started = time.monotonic()
                     job = job_of(files, table, control, n, seed)
