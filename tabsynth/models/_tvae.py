@@ -58,8 +58,8 @@ class TVAEParameters(TrainingParameters):
     coding: str = "bins"
     latent: int = 32
     hidden: int = 256
-    beta: float = 0.2
-    components: int = 40
+    beta: float = 0.5
+    components: int = 20
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2
     average: float = 0.998

@@ -167,7 +167,7 @@ class TVAE(IterativeModel):
             epochs=own.epochs,
             steps=own.steps,
             batch_size=own.batch_size,
-            usual_epochs=33,
+            usual_epochs=50,
             most_steps=3500,
         )
         warm_up = max(1, min(300, run.steps // 4))

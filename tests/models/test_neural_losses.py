@@ -66,7 +66,7 @@ def test_the_loss_is_used(dependent):
 def test_without_conditions_rows_are_made_from_noise_alone(dependent):
     model = fit("ctgan", dependent, conditional=False, steps=3)
     assert len(model.state().tensors["frequencies"]) == 0
-    assert "condition" not in model.loss_history_[-1]
+    assert "condition" not in model.loss_history_.columns
     assert model.state().tensors["generator.condition"].shape[0] == 0
 
 
