@@ -50,7 +50,7 @@ NOT_SEEN = {
         "outliers_noisy",
         "adult",
     ): "25 rows of 5,000, none word for word, and rows that are as near to "
-    "one another by nature: detected for two of four seeds",
+    "another are there by nature: detected for two of four seeds",
     ("rare_categories", "adult"): "of 16 to 21 rare categories none to two would not have been "
     "among fresh rows too, so that the table differs from a clean one in as many cells; what a "
     "test finds there all the same is chance",
