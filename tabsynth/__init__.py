@@ -20,7 +20,7 @@ from tabsynth.errors import (
 )
 
 if TYPE_CHECKING:
-    from tabsynth import datasets
+    from tabsynth import audit, datasets
     from tabsynth.evaluation import evaluate
     from tabsynth.evaluation.result import Evaluation
     from tabsynth.schema.infer import infer_schema
@@ -52,6 +52,7 @@ __all__ = [
     "Synthesizer",
     "TabsynthError",
     "__version__",
+    "audit",
     "datasets",
     "deidentify",
     "evaluate",
@@ -61,8 +62,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import a public name when it is first asked for."""
-    if name == "datasets":
-        return import_module("tabsynth.datasets")
+    if name in ("audit", "datasets"):
+        return import_module(f"tabsynth.{name}")
     if name in _LAZY:
         return getattr(import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'tabsynth' has no attribute {name!r}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tabsynth.columns import ColumnCodec, ColumnType, Values, columns
@@ -117,35 +118,49 @@ class TableCodec:
         return table
 
     def decode(
-        self, table: EncodedTable, streams: Streams, monitor: Monitor = ignore
+        self,
+        table: EncodedTable,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        fixed: Mapping[str, tuple[Values, np.ndarray]] | None = None,
     ) -> pd.DataFrame:
         """Return the rows of `table` as a data frame with the dtypes of the schema.
 
-        Columns that are never learnt are made anew; columns that are left out are absent.
+        Columns that are never learnt are made anew; columns that are left out are absent. `fixed`
+        holds, by column, values that rows hold whatever their codes say, and flags of these rows.
         """
+        fixed = fixed or {}
         values: dict[str, Values] = {}
-        block = offset = 0
         types = types_of(self.schema)
         rules = read_constraints(self.schema)
         needed = {name for rule in rules for name in rule.reads}
+        ruled = {rule.writes for rule in rules}
         for done, (name, type_) in enumerate(types.items()):
             monitor(Progress("decoding", done, len(self.schema)))
-            codec = self.codecs[name]
-            n_blocks = len(codec.blocks)
-            n_offsets = sum(part.has_offset for part in codec.blocks)
-            codes = table.codes[:, block : block + n_blocks]
-            offsets = table.offsets[:, offset : offset + n_offsets]
-            block += n_blocks
-            offset += n_offsets
             if name in needed or not type_.drops():
-                values[name] = codec.decode(codes, offsets, streams.numpy(name))
+                values[name] = self.values(name, table, streams)
+                if name in fixed and name not in ruled:
+                    values[name] = values[name].overlaid(*fixed[name])
         for rule in rules:
             values[rule.writes] = rule.restore(values)
+            if rule.writes in fixed:
+                values[rule.writes] = values[rule.writes].overlaid(*fixed[rule.writes])
         series = {
             name: type_.render(values[name]) for name, type_ in types.items() if not type_.drops()
         }
         monitor(Progress("decoding", len(self.schema), len(self.schema)))
         return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
+
+    def places(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return the blocks of column `name` and its columns of offsets, int64."""
+        blocks = np.array(self.layout.owned_by(name), dtype=np.int64)
+        return blocks, np.flatnonzero(np.isin(self.layout.offset_blocks, blocks))
+
+    def values(self, name: str, table: EncodedTable, streams: Streams) -> Values:
+        """Return what is learnt of column `name`, decoded."""
+        blocks, offsets = self.places(name)
+        codec = self.codecs[name]
+        return codec.decode(table.codes[:, blocks], table.offsets[:, offsets], streams.numpy(name))
 
     def state(self) -> dict[str, Any]:
         """Return the JSON form, without the schema."""

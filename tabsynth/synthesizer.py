@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 import time
 from collections.abc import Mapping
@@ -14,9 +15,11 @@ import pandas as pd
 
 from tabsynth.artifact import Artifact, read_artifact, write_artifact
 from tabsynth.codec import TableCodec
+from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
 from tabsynth.errors import ArtifactError, ConfigError, DataError, SampleError, TabsynthError
-from tabsynth.models import Model, ModelState, models
+from tabsynth.given import Request
+from tabsynth.models import MAX_TRIES, Effort, IterativeModel, Model, ModelState, models
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
@@ -28,6 +31,8 @@ NO_PRIVACY = (
     "here is a formal guarantee."
 )
 """The statement that goes with every model fitted without a budget."""
+
+logger = logging.getLogger("tabsynth")
 
 FEW_ROWS = 200
 """Below this many rows `auto` does not train a network."""
@@ -77,6 +82,8 @@ class Synthesizer:
         Rows learnt from.
     seconds_ : float
         Wall-clock seconds that `fit` took.
+    effort_ : Effort or None
+        What it took the latest call of `sample` to meet `given`.
 
     Notes
     -----
@@ -89,9 +96,12 @@ class Synthesizer:
     >>> import pandas as pd
     >>> from tabsynth import Synthesizer
     >>> table = pd.DataFrame({"x": [1, 2, 3, 4] * 10, "y": list("abab") * 10})
-    >>> rows = Synthesizer("independent", seed=7).fit(table).sample(3)
+    >>> synthesizer = Synthesizer("independent", seed=7).fit(table)
+    >>> rows = synthesizer.sample(3)
     >>> rows.shape, rows.dtypes.astype(str).tolist()
     ((3, 2), ['int64', 'str'])
+    >>> synthesizer.sample(2, given={"y": "b"})["y"].tolist()
+    ['b', 'b']
     """
 
     def __init__(
@@ -131,13 +141,21 @@ class Synthesizer:
             setattr(self, name, value)
         return self
 
-    def fit(self, table: pd.DataFrame) -> Self:
+    def fit(self, table: pd.DataFrame, *, checkpoint: str | Path | None = None) -> Self:
         """Learn `table`.
+
+        Ctrl-C while a network trains ends the training early and keeps the weights as they are; a
+        second Ctrl-C, or one at another time, ends `fit`.
 
         Parameters
         ----------
         table : DataFrame of shape (n_rows, n_columns)
             Typed columns or texts (as read from a CSV file); the index is ignored.
+        checkpoint : path, optional
+            File that the state of a network's training is written to, about every ten seconds and
+            at its end. Where the file exists already, training goes on from it, and gives what an
+            uninterrupted one would have given; without a seed, the file's seed is taken. It is
+            never removed.
 
         Returns
         -------
@@ -150,16 +168,29 @@ class Synthesizer:
         SchemaError
             If the schema does not fit the table, with every problem.
         ConfigError
-            If there is no such model or hyper-parameter.
+            If there is no such model or hyper-parameter, if the model is not trained in steps, or
+            if the checkpoint is of another training.
+        ArtifactError
+            If the checkpoint is damaged.
+
+        Notes
+        -----
+        Privacy: a checkpoint holds the exact state of a training on the rows. It is as confidential
+        as the table.
         """
         started = time.perf_counter()
         if not isinstance(table, pd.DataFrame):
             raise DataError(f"fit takes a pandas DataFrame. Got {type(table).__name__}.")
         monitor = self.monitor or ignore
-        streams = Streams(self.seed)
+        streams = Streams(seed_of(self.seed, checkpoint))
         require_rows(len(table))
         choice = self.choose(len(table))
         kind = models.get(choice.model)
+        if checkpoint is not None and not issubclass(kind, IterativeModel):
+            raise ConfigError(
+                f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "
+                "the checkpoint out."
+            )
         model = kind(kind.parameters_type.from_dict(dict(self.parameters or {}), choice.model))
         if self.schema is None:
             schema = infer_schema(table)
@@ -168,7 +199,11 @@ class Synthesizer:
             schema = with_dtypes(self.schema, table)
         codec = TableCodec.fit(schema, [table], model.coding, monitor)
         encoded = codec.encode(table, streams.child("encode"), monitor)
-        model.fit(ExactTrainingData(encoded), streams.child("fit"), monitor)
+        data = ExactTrainingData(encoded)
+        if isinstance(model, IterativeModel):
+            model.fit(data, streams.child("fit"), monitor, checkpoint=checkpoint)
+        else:
+            model.fit(data, streams.child("fit"), monitor)
         self._set(schema, codec, model, choice, streams.seed, len(table))
         self.seconds_ = time.perf_counter() - started
         return self
@@ -186,14 +221,29 @@ class Synthesizer:
         return Choice("tvae", "the most faithful of the models here")
 
     def sample(
-        self, n_rows: int, *, seed: int | None = None, monitor: Monitor | None = None
+        self,
+        n_rows: int | None = None,
+        *,
+        given: Mapping[str, Any] | pd.DataFrame | None = None,
+        max_tries: int = MAX_TRIES,
+        seed: int | None = None,
+        monitor: Monitor | None = None,
     ) -> pd.DataFrame:
         """Make `n_rows` new rows.
 
         Parameters
         ----------
         n_rows : int
-            0 gives an empty table with the right dtypes.
+            0 gives an empty table with the right dtypes. May be left out where `given` is a
+            data frame.
+        given : mapping or DataFrame, optional
+            What the rows hold, for any columns that are learnt; the others follow what the model
+            learnt of rows that hold it. A mapping has a value for each column, which all rows
+            hold; None asks for missing cells. A data frame has a row for each row to make; a
+            missing cell asks for nothing, and the index is ignored.
+        max_tries : int
+            Values that come together less often than once in so many draws of the model are
+            refused.
         seed : int, optional
             For these rows alone. Without it, successive calls continue from the seed of `fit`.
         monitor : callable, optional
@@ -201,25 +251,38 @@ class Synthesizer:
         Returns
         -------
         DataFrame of shape (n_rows, n_columns)
-            Names, order and dtypes as in the table learnt; free text is left out.
+            Names, order and dtypes as in the table learnt; free text is left out. What it took to
+            meet `given` is told by `effort_`.
 
         Raises
         ------
+        ConfigError
+            If a column cannot hold what is given; with every problem.
         SampleError
-            If nothing was fitted, or so many unique keys cannot be made.
+            If nothing was fitted, if so many unique keys cannot be made, or if the model makes
+            rows with what is given too rarely: never are there fewer rows than asked for.
         """
         if not hasattr(self, "model_"):
             raise SampleError("Nothing was learnt yet. Call fit first.")
-        if isinstance(n_rows, bool) or not isinstance(n_rows, int) or n_rows < 0:
-            raise ConfigError(f"The number of rows must be 0 or a positive integer. Got {n_rows}.")
+        if n_rows is not None or given is None:
+            _require_integer("The number of rows", n_rows, 0)
+        _require_integer("max_tries", max_tries, 1)
+        self.effort_: Effort | None = None
+        request = None if given is None else Request.read(given, n_rows, self.codec_)
         if seed is None:
             streams = Streams(self.seed_).child(f"sample {self._calls}")
             self._calls += 1
         else:
             streams = Streams(seed).child("sample 0")
         watch = monitor or self.monitor or ignore
-        encoded = self.model_.sample(n_rows, streams.child("model"), watch)
-        return self.codec_.decode(encoded, streams.child("decode"), watch)
+        if request is None:
+            assert n_rows is not None
+            encoded = self.model_.sample(n_rows, streams.child("model"), watch)
+            return self.codec_.decode(encoded, streams.child("decode"), watch)
+        made, fixed = complete(self.model_, self.codec_, request, streams, watch, max_tries)
+        self.effort_ = made.effort
+        logger.info("given %s: %s", ", ".join(request.fixed), made.effort.in_words())
+        return self.codec_.decode(made.table, streams.child("decode"), watch, fixed)
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model file: JSON and safetensors in a zip, no code.
@@ -240,6 +303,7 @@ class Synthesizer:
             "rows": self.n_rows_,
             "columns": len(self.schema_),
             "seconds": round(self.seconds_, 3),
+            "training": training_of(self.model_),
             "privacy": NO_PRIVACY,
             "shareable": False,
             "versions": versions(),
@@ -304,7 +368,36 @@ class Synthesizer:
         self.choice_ = choice
         self.seed_ = seed
         self.n_rows_ = n_rows
+        self.effort_ = None
         self._calls = 0
+
+
+def seed_of(seed: int | None, checkpoint: str | Path | None) -> int | None:
+    """Return `seed`, or where there is none that of the checkpoint, or None.
+
+    Raises
+    ------
+    ArtifactError
+        If the file exists and is no checkpoint.
+    """
+    if seed is not None or checkpoint is None or not Path(checkpoint).exists():
+        return seed
+    from tabsynth.models.neural.checkpoint import read_seed
+
+    return read_seed(checkpoint)
+
+
+def training_of(model: Model) -> dict[str, Any] | None:
+    """Return how many steps a model was trained, and why no more; None where it was not."""
+    if not isinstance(model, IterativeModel):
+        return None
+    return {"steps": model.steps_, "stopped": model.stopped_}
+
+
+def _require_integer(name: str, value: Any, least: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        allowed = "0 or a positive integer" if least == 0 else "a positive integer"
+        raise ConfigError(f"{name} must be {allowed}. Got {value}.")
 
 
 def require_rows(n_rows: int) -> None:

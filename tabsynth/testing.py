@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.columns import ColumnType, Profile
-from tabsynth.encoding import Block, Coding, EncodedTable, Layout
+from tabsynth.encoding import Block, Coding, EncodedTable, Given, Layout
 from tabsynth.evaluation.base import Measure
 from tabsynth.evaluation.comparison import Comparison
 from tabsynth.evaluation.frame import analyse
@@ -197,6 +197,51 @@ def check_model(
         assert isinstance(tensor, np.ndarray), f"tensor {name} is no NumPy array"
     again = kind.from_state(hyper, table.layout, type(state)(values, dict(state.tensors)))
     assert _equal(made, again.sample(57, Streams(5))), "a saved model makes other rows"
+    for name, given in toy_requests(table).items():
+        _check_completed(model, given, name)
+    given = toy_requests(table)["rows given in different blocks"]
+    first, loaded = (some.complete(given, Streams(5)).table for some in (model, again))
+    assert _equal(first, loaded), "a saved model completes rows in another way"
+
+
+def toy_requests(table: EncodedTable, n_rows: int = 20) -> dict[str, Given]:
+    """Return what rows of `toy_table` may be asked to hold, by what it tries."""
+    layout = table.layout
+    same = table.take(np.zeros(n_rows, dtype=np.int64))
+    some = table.take(np.arange(n_rows) % len(table))
+    mixed = np.zeros((n_rows, len(layout)), dtype=bool)
+    mixed[::2, 0] = mixed[1::4, 1] = mixed[:, 4] = True
+    mixed[::3, 2:4] = True
+
+    def blocks(*numbers: int) -> np.ndarray:
+        return np.tile(np.isin(np.arange(len(layout)), numbers), (n_rows, 1))
+
+    return {
+        "one block": Given(same, blocks(0)),
+        "two blocks": Given(same, blocks(0, 1)),
+        "a number with its part and its place": Given(same, blocks(2, 3)),
+        "a number that is only a place": Given(same, blocks(5)),
+        "nothing": Given(same, blocks()),
+        "rows given in different blocks": Given(some, mixed),
+        "no rows": Given(same.take(np.zeros(0, dtype=np.int64)), blocks(0)[:0]),
+    }
+
+
+def _check_completed(model: Model, given: Given, name: str) -> None:
+    done = model.complete(given, Streams(5))
+    made, known = done.table, given.known
+    assert len(made) == len(given), f"{name}: {len(given)} rows were given, {len(made)} made"
+    check_encoded(made)
+    moved = known[:, given.layout.offset_blocks]
+    assert (made.codes == given.table.codes)[known].all(), f"{name}: a given code is not kept"
+    assert (made.offsets == given.table.offsets)[moved].all(), f"{name}: a given offset is not kept"
+    assert _equal(made, model.complete(given, Streams(5)).table), (
+        f"{name}: the same seeds give other rows"
+    )
+    assert done.effort.rows == len(given), f"{name}: the effort tells how many rows were made"
+    assert 0 < done.effort.lowest <= done.effort.acceptance <= 1, (
+        f"{name}: the effort tells which share of the draws fits"
+    )
 
 
 def check_measure(kind: type[Measure], n_rows: int = 400) -> None:

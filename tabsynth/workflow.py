@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,21 @@ from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
 from tabsynth.evaluation.result import Evaluation
+from tabsynth.evaluation.stability import with_stability
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
-from tabsynth.synthesizer import NO_PRIVACY, Choice, Synthesizer, require_rows, versions
+from tabsynth.synthesizer import (
+    NO_PRIVACY,
+    Choice,
+    Synthesizer,
+    require_rows,
+    seed_of,
+    training_of,
+    versions,
+)
 
 HOLDOUT_SHARE = 0.2
 """Share of the rows kept unseen, for the evaluation to compare with."""
@@ -164,7 +174,9 @@ def deidentify(
     target: str | Sequence[str] | None = None,
     rows: int | None = None,
     holdout: float = HOLDOUT_SHARE,
+    repeats: int = 1,
     seed: int | None = None,
+    checkpoint: str | Path | None = None,
     monitor: Monitor | None = None,
     provenance: Mapping[str, Any] | None = None,
 ) -> Deidentified:
@@ -188,8 +200,13 @@ def deidentify(
         Rows to make; as many as `table` has where left out.
     holdout : float
         Share of the rows, in [0, 0.9], kept unseen for the evaluation.
+    repeats : int
+        How often the model is fitted, each time with another seed, to see how much the scores
+        depend on it. The first table is the one that is kept; time grows in proportion.
     seed : int, optional
         Makes the result reproducible; drawn and reported where left out.
+    checkpoint : path, optional
+        File for the state of the (first) training; see `Synthesizer.fit`.
     monitor : callable, optional
         Told of the progress.
     provenance : mapping, optional
@@ -222,7 +239,9 @@ def deidentify(
     """
     started = time.perf_counter()
     watch = monitor or ignore
-    streams = Streams(seed)
+    streams = Streams(seed_of(seed, checkpoint))
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise ConfigError(f"repeats must be a positive integer. Got {repeats!r}.")
     plan = make_plan(
         table,
         model=model,
@@ -236,24 +255,34 @@ def deidentify(
     unseen = np.sort(order[: plan.n_holdout])
     seen = np.sort(order[plan.n_holdout :])
     train = table.iloc[seen].reset_index(drop=True)
-    synthesizer = Synthesizer(
-        plan.choice.model,
-        parameters=parameters,
-        schema=plan.schema,
-        seed=streams.seed,
-        monitor=monitor,
-    ).fit(train)
-    synthesizer.choice_ = plan.choice
-    made = synthesizer.sample(plan.n_rows)
-    evaluation = evaluate(
-        train,
-        made,
-        holdout=table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None,
-        target=target,
-        schema=plan.schema,
-        seed=streams.seed,
-        monitor=watch,
-    )
+    held = table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None
+
+    def fit_and_judge(
+        own: int, file: str | Path | None = None
+    ) -> tuple[Synthesizer, pd.DataFrame, Evaluation]:
+        synthesizer = Synthesizer(
+            plan.choice.model,
+            parameters=parameters,
+            schema=plan.schema,
+            seed=own,
+            monitor=monitor,
+        ).fit(train, checkpoint=file)
+        synthesizer.choice_ = plan.choice
+        made = synthesizer.sample(plan.n_rows)
+        judged = evaluate(
+            train,
+            made,
+            holdout=held,
+            target=target,
+            schema=plan.schema,
+            seed=streams.seed,
+            monitor=watch,
+        )
+        return synthesizer, made, judged
+
+    synthesizer, made, evaluation = fit_and_judge(streams.seed, checkpoint)
+    others = [fit_and_judge(streams.integer(f"repeat {number}"))[2] for number in range(1, repeats)]
+    evaluation = with_stability([evaluation, *others])
     chosen = synthesizer.model_
     evaluation = evaluation.with_context(
         privacy={"mechanism": "none", "statement": NO_PRIVACY},
@@ -263,6 +292,7 @@ def deidentify(
             "model_reason": plan.choice.reason,
             "parameters": chosen.parameters.to_dict(),
             "seed": streams.seed,
+            "training": training_of(chosen),
             "seconds_fit": round(synthesizer.seconds_, 2),
             "seconds_total": round(time.perf_counter() - started, 2),
             "versions": versions(),

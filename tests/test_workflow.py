@@ -108,3 +108,21 @@ def test_any_number_of_rows_can_be_made():
     for rows in (0, 1, 1000):
         result = deidentify(patients(60), model="independent", rows=rows, seed=1)
         assert len(result.table) == rows
+
+
+def test_repeats_keep_the_first_table_and_tell_how_much_seeds_matter(result):
+    repeated = deidentify(patients(), model="independent", target="sick", seed=7, repeats=3)
+    pd.testing.assert_frame_equal(repeated.table, result.table)
+    assert repeated.evaluation.scores == result.evaluation.scores
+    spread = {score.name: score.details for score in repeated.evaluation.stability}
+    assert spread["tvd_1way"]["tables"] == 3
+    # Other seeds make other tables, so the figures differ.
+    assert spread["tvd_1way"]["standard_deviation"] > 0
+    assert result.evaluation.stability == ()
+    again = deidentify(patients(), model="independent", target="sick", seed=7, repeats=3)
+    assert again.evaluation.stability == repeated.evaluation.stability
+
+
+def test_repeats_must_be_a_positive_number():
+    with pytest.raises(ConfigError, match="repeats must be a positive integer"):
+        deidentify(patients(40), repeats=0)

@@ -12,8 +12,8 @@ from typing import Any
 import typer
 
 from tabsynth.cli.gates import FAILED
-from tabsynth.cli.main import CLOSED_PIPE, DATA, INTERRUPTED, PRIVACY, UNEXPECTED, app
-from tabsynth.cli.verbs import USAGE
+from tabsynth.cli.main import CLOSED_PIPE, DATA, PRIVACY, UNEXPECTED, app
+from tabsynth.cli.verbs import INTERRUPTED, USAGE
 
 HERE = Path(__file__).resolve().parent
 
@@ -56,8 +56,11 @@ EXIT_CODES = {
     "(all problems are listed), a model file is damaged, or the rows asked for cannot be made.",
     PRIVACY: "Refused, because a privacy promise would be broken. No verb of this version has a "
     "budget to break.",
-    FAILED: "A score failed its gate (`--fail-under`). The files are written all the same.",
-    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written.",
+    FAILED: "A score failed its gate (`--fail-under`), or an audit refuted a declared epsilon "
+    "(`--epsilon`). The files are written all the same.",
+    INTERRUPTED: "Interrupted (Ctrl-C). Nothing was written, except where a network was training: "
+    "then the training ended early and the files were made with what it had learnt, as the message "
+    "says. A second Ctrl-C ends the program. `tabsynth audit --state` keeps its finished fits.",
     CLOSED_PIPE: "The reader of standard output went away, as `head` does.",
 }
 

@@ -6,9 +6,14 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from tabsynth.errors import ConfigError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from tabsynth.codec import TableCodec
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,50 @@ def read_settings(texts: Sequence[str] | None) -> dict[str, Any]:
         except ValueError:
             settings[name] = value
     return settings
+
+
+def read_given(texts: Sequence[str], codec: TableCodec) -> dict[str, Any]:
+    """Return what --given says, by column.
+
+    Raises
+    ------
+    ConfigError
+        If a text is not COLUMN=VALUE, or a column is given twice.
+    """
+    given: dict[str, Any] = {}
+    for text in texts:
+        # A column's name may hold the mark itself.
+        places = [place for place, mark in enumerate(text) if mark == "="]
+        named = [place for place in places if text[:place] in codec.schema]
+        if not places or not places[0]:
+            raise ConfigError("--given takes COLUMN=VALUE, such as sex=Female.")
+        place = named[0] if named else places[0]
+        name = text[:place]
+        if name in given:
+            raise ConfigError(f"--given gives {name!r} twice. Give it once.")
+        given[name] = text[place + 1 :]
+    import pandas as pd
+
+    frame = as_labels(pd.DataFrame({name: [value] for name, value in given.items()}), codec)
+    return {name: frame[name].iloc[0] for name in given}
+
+
+def as_labels(frame: pd.DataFrame, codec: TableCodec) -> pd.DataFrame:
+    """Return a table of texts in which categories that are no texts are what they are."""
+    changed = {}
+    for name in frame.columns:
+        if name not in codec.schema or codec.schema[name].type != "category":
+            continue
+        labels = getattr(codec.codecs[name], "labels", ())
+        if labels and not any(isinstance(label, str) for label in labels):
+            known = {_label_text(label): label for label in labels}
+            changed[name] = frame[name].map(lambda cell, known=known: known.get(cell, cell))
+    return frame.assign(**changed)
+
+
+def _label_text(label: Any) -> str:
+    """Return how a person writes a label."""
+    return str(label).lower() if isinstance(label, bool) else str(label)
 
 
 def check_model(name: str) -> None:

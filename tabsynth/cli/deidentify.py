@@ -24,8 +24,11 @@ from tabsynth.cli.files import (
     text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_files, show_plan, show_summary
+from tabsynth.cli.plan import show_files, show_plan, show_stability, show_summary
+from tabsynth.cli.report import NOTES as VIEWS
+from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
+from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,10 +37,9 @@ if TYPE_CHECKING:
 
 REPORTS = {"report": ".report.html", "json_report": ".report.json", "card": ".card.md"}
 NOTES = {
+    **VIEWS,
     "table": "the synthetic rows",
-    "report": "confidential: it shows statistics of the real rows",
     "json_report": "confidential: the same as data",
-    "card": "goes with the synthetic table",
     "model": "confidential: it may remember rows",
 }
 
@@ -77,7 +79,18 @@ def deidentify(
             help="Share of the rows that the model never sees, for the evaluation (0 to 0.9).",
         ),
     ] = 0.2,
+    repeats: Annotated[
+        int,
+        typer.Option(
+            "--repeats",
+            metavar="N",
+            min=1,
+            help="Fit the model so many times, each with another seed, and report how much the "
+            "scores differ. The first table is kept.",
+        ),
+    ] = 1,
     seed: options.Seed = None,
+    checkpoint: options.Checkpoint = None,
     report: Annotated[
         str | None,
         typer.Option(
@@ -103,6 +116,8 @@ def deidentify(
             "beside them.",
         ),
     ] = None,
+    card_json: options.CardJson = None,
+    shareable: options.Shareable = None,
     save_model: Annotated[
         str | None,
         typer.Option(
@@ -146,7 +161,9 @@ def deidentify(
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
     will happen to each column before it learns anything, and judges the result against rows that
     the model never saw. Where a score fails a gate of --fail-under the files are written all the
-    same, as evidence, and the exit code is 5.
+    same, as evidence, and the exit code is 5. Ctrl-C while a network trains ends the training
+    early: everything is made with what it has learnt by then, and the exit code is 130. A second
+    Ctrl-C ends the program.
     """
     terminal = Terminal.of(context, quiet, verbose)
     gates = read_gates(fail_under)
@@ -164,7 +181,13 @@ def deidentify(
     check_inputs(table, schema)
     named = {"report": report, "json_report": json_report, "card": card}
     outputs = Outputs(
-        _name_outputs(table, output, named, save_model, no_report), force, [table, schema]
+        {
+            **_name_outputs(table, output, named, save_model, no_report),
+            "card_json": card_json,
+            "shareable": shareable,
+        },
+        force,
+        [table, schema, checkpoint],
     )
     if not dry_run:
         outputs.check()
@@ -172,9 +195,11 @@ def deidentify(
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
+    from tabsynth.synthesizer import seed_of, training_of
     from tabsynth.workflow import deidentify as make
     from tabsynth.workflow import make_plan
 
+    seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
     with terminal.progress():
@@ -223,7 +248,9 @@ def deidentify(
             target=target,
             rows=plan.n_rows,
             holdout=holdout,
+            repeats=repeats,
             seed=seed,
+            checkpoint=checkpoint,
             monitor=terminal.monitor,
             provenance=_provenance(table),
         )
@@ -234,13 +261,16 @@ def deidentify(
         outputs.write(writers, terminal)
 
     terminal.say("")
+    show_stability(terminal, result.evaluation)
     show_summary(terminal, result.evaluation, told=plan.notices)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         evaluation = result.evaluation.to_dict()
-        kept = ("rows", "scores", "privacy", "provenance", "notices")
+        kept = ("rows", "scores", "privacy", "provenance", "notices", "stability")
         print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
     show_failures(terminal, failures)
+    if was_interrupted(training_of(result.synthesizer.model_)):
+        raise typer.Exit(INTERRUPTED)
     if failures:
         raise typer.Exit(FAILED)
 
@@ -305,4 +335,5 @@ def _render(
     for kind, make in texts.items():
         if kind in outputs.files:
             writers[kind] = text_writer(make())
-    return writers
+    further = {kind: path for kind, path in outputs.files.items() if kind not in writers}
+    return {**writers, **views(result.evaluation, further)}

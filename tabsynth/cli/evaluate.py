@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.deidentify import NOTES
 from tabsynth.cli.files import (
     Outputs,
     check_inputs,
@@ -15,10 +14,16 @@ from tabsynth.cli.files import (
     check_standard_input,
     read,
     read_schema,
-    text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_files, show_scores, show_summary, show_verdict
+from tabsynth.cli.plan import (
+    show_files,
+    show_scores,
+    show_stability,
+    show_summary,
+    show_verdict,
+)
+from tabsynth.cli.report import NOTES, views
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -42,6 +47,15 @@ def evaluate(
         ),
     ] = None,
     target: options.Target = None,
+    repeat: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--repeat",
+            metavar="FILE",
+            help="A further synthetic table, made with another seed of the same generator, to see "
+            "how much the scores differ. Repeat for more.",
+        ),
+    ] = None,
     fail_under: options.FailUnder = None,
     schema: options.SchemaFile = None,
     missing: options.Missing = None,
@@ -65,6 +79,8 @@ def evaluate(
             help="Write the card (Markdown) that goes with the synthetic rows.",
         ),
     ] = None,
+    card_json: options.CardJson = None,
+    shareable: options.Shareable = None,
     force: options.Force = False,
     as_json: options.AsJson = False,
     quiet: options.Quiet = False,
@@ -84,23 +100,26 @@ def evaluate(
     gates = read_gates(fail_under)
     check_gate_names(gates, target or [])
     check_missing(missing, schema)
-    check_standard_input(input_format, real, synthetic, holdout)
-    check_inputs(real, synthetic, holdout, schema)
-    outputs = Outputs({"report": report, "card": card}, force, [real, synthetic, holdout, schema])
+    further = repeat or []
+    check_standard_input(input_format, real, synthetic, holdout, *further)
+    check_inputs(real, synthetic, holdout, schema, *further)
+    inputs = [real, synthetic, holdout, schema, *further]
+    files = {"report": report, "card": card, "card_json": card_json, "shareable": shareable}
+    outputs = Outputs(files, force, inputs)
     outputs.check()
 
     from tabsynth.evaluation import evaluate as judge
+    from tabsynth.evaluation.stability import with_stability
     from tabsynth.random import Streams
-    from tabsynth.report import to_card, to_html
     from tabsynth.schema.infer import infer_schema
 
     seed = Streams(seed).seed
     with terminal.progress():
         frames = [
             None if path is None else read(terminal, path, input_format, delimiter, encoding).frame
-            for path in (real, synthetic, holdout)
+            for path in (real, synthetic, holdout, *further)
         ]
-        rows, made, unseen = frames
+        rows, made, unseen, *others = frames
         assert rows is not None
         assert made is not None
         if schema is not None:
@@ -108,28 +127,30 @@ def evaluate(
         else:
             terminal.begin("finding out what the columns are")
             known = infer_schema(rows, missing_values=("", *(missing or ())))
-        evaluation = judge(
-            rows,
-            made,
-            holdout=unseen,
-            target=target,
-            schema=known,
-            seed=seed,
-            monitor=terminal.monitor,
-        )
+        evaluations = [
+            judge(
+                rows,
+                table,
+                holdout=unseen,
+                target=target,
+                schema=known,
+                seed=seed,
+                monitor=terminal.monitor,
+            )
+            for table in (made, *others)
+            if table is not None
+        ]
+        evaluation = with_stability(evaluations)
         failures = check_gates(gates, evaluation)
-        writers = {}
-        if report is not None:
+        if outputs.files:
             terminal.begin("writing the report")
-            writers["report"] = text_writer(to_html(evaluation))
-        if card is not None:
-            writers["card"] = text_writer(to_card(evaluation))
-        outputs.write(writers, terminal)
+        outputs.write(views(evaluation, outputs.files), terminal)
     terminal.say("")
     show_verdict(terminal, evaluation)
     terminal.say("")
     show_scores(terminal, evaluation.scores)
     terminal.say("")
+    show_stability(terminal, evaluation)
     show_summary(terminal, evaluation)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:

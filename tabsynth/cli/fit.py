@@ -20,6 +20,7 @@ from tabsynth.cli.files import (
 )
 from tabsynth.cli.plan import show_files, show_plan
 from tabsynth.cli.terminal import Terminal, print_json
+from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 
 
 def fit(
@@ -39,6 +40,7 @@ def fit(
     schema: options.SchemaFile = None,
     missing: options.Missing = None,
     seed: options.Seed = None,
+    checkpoint: options.Checkpoint = None,
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     input_format: options.InputFormat = None,
@@ -51,6 +53,12 @@ def fit(
 
     tabsynth fit patients.csv -o patients.model
     tabsynth fit patients.csv -o patients.model --model tvae --set epochs=50 --seed 7
+    tabsynth fit patients.csv -o patients.model --set max_seconds=60
+    tabsynth fit patients.csv -o patients.model --checkpoint patients.training
+
+    Ctrl-C while a network trains ends the training early: the model is kept as it is then, and the
+    exit code is 130. A second Ctrl-C ends the program. With --checkpoint the same call goes on
+    where it ended, after Ctrl-C as after a crash, and gives the model that it would have given.
     """
     terminal = Terminal.of(context, quiet, verbose)
     asked = read_settings(settings)
@@ -58,13 +66,14 @@ def fit(
     check_missing(missing, schema)
     check_standard_input(input_format, table)
     check_inputs(table, schema)
-    outputs = Outputs({"model": output}, force, [table, schema])
+    outputs = Outputs({"model": output}, force, [table, schema, checkpoint])
     outputs.check()
 
     from tabsynth.random import Streams
-    from tabsynth.synthesizer import Synthesizer
+    from tabsynth.synthesizer import Synthesizer, seed_of, training_of
     from tabsynth.workflow import make_plan
 
+    seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
     with terminal.progress():
@@ -96,11 +105,12 @@ def fit(
             schema=plan.schema,
             seed=seed,
             monitor=terminal.monitor,
-        ).fit(source.frame)
+        ).fit(source.frame, checkpoint=checkpoint)
         synthesizer.choice_ = plan.choice
         terminal.begin("writing the model")
         outputs.write({"model": lambda place: synthesizer.save(place, force=True)}, terminal)
     show_files(terminal, outputs.on_disk, NOTES)
+    training = training_of(synthesizer.model_)
     if as_json:
         print_json(
             {
@@ -111,5 +121,8 @@ def fit(
                 "seconds": round(synthesizer.seconds_, 2),
                 "files": outputs.files,
                 "plan": plan.to_dict(),
+                "training": training,
             }
         )
+    if was_interrupted(training):
+        raise typer.Exit(INTERRUPTED)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from tabsynth.cli.audit import audit
 from tabsynth.cli.datasets import app as datasets_app
 from tabsynth.cli.deidentify import deidentify
 from tabsynth.cli.evaluate import evaluate
@@ -19,14 +20,15 @@ from tabsynth.cli.fit import fit
 from tabsynth.cli.inspect import inspect
 from tabsynth.cli.model import app as model_app
 from tabsynth.cli.models import models
+from tabsynth.cli.report import report
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
 from tabsynth.cli.terminal import Terminal
-from tabsynth.cli.verbs import USAGE, help_text, verb
+from tabsynth.cli.verbs import INTERRUPTED, USAGE, help_text, verb
 from tabsynth.errors import ConfigError, PrivacyError, TabsynthError
 
 UNEXPECTED, DATA, PRIVACY = 1, 3, 4
-INTERRUPTED, CLOSED_PIPE = 130, 141
+CLOSED_PIPE = 141
 
 # Typer 0.29 carries its own copy of click, older ones use click itself.
 _UsageError: type[Exception] = typer.BadParameter.__mro__[1]
@@ -73,7 +75,7 @@ def _program(
 
 
 app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
-for _verb in (deidentify, inspect, fit, sample, evaluate, models):
+for _verb in (deidentify, inspect, fit, sample, evaluate, report, audit, models):
     verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")
@@ -172,6 +174,8 @@ def _unexpected(error: Exception, terminal: Terminal) -> int:
 
 def _written(terminal: Terminal) -> str:
     """Return what had been written when the program was stopped."""
+    if terminal.kept:
+        return terminal.kept
     if not terminal.written:
         return "nothing was written"
     return f"these files had been written: {', '.join(terminal.written)}"

@@ -52,6 +52,15 @@ def show(
         )
 
 
+def _training(training: Any) -> dict[str, str]:
+    """Return how a network was trained, in words; nothing for a model without steps."""
+    if not isinstance(training, dict):
+        return {}
+    stopped = training.get("stopped")
+    ending = f", and stopped early: {stopped}" if stopped else ""
+    return {"Trained": f"{training.get('steps', 0):,} steps{ending}"}
+
+
 def _facts(manifest: dict[str, Any], ledger: Any) -> dict[str, str]:
     """Return the manifest and the ledger in words."""
     settings = [f"{name} = {value}" for name, value in manifest.get("parameters", {}).items()]
@@ -63,6 +72,7 @@ def _facts(manifest: dict[str, Any], ledger: Any) -> dict[str, str]:
         "Settings": ", ".join(settings) or "none",
         "Learnt from": f"{manifest.get('rows', 0):,} rows, {manifest.get('columns', 0)} columns, "
         f"in {manifest.get('seconds', 0):.1f} s",
+        **_training(manifest.get("training")),
         "Seed": str(manifest.get("seed")),
         "Privacy": str(ledger.get("statement", "nothing is recorded")),
         "Sharing": "may be shared within what the statement on privacy says"

@@ -31,6 +31,7 @@ def models(context: typer.Context, as_json: options.AsJson = False) -> None:
     for model in listed:
         terminal.say(model["name"], style="bold")
         terminal.say(f"  {model['description']}")
+        terminal.say(f"  Rows given in part are made {model['completes']}.")
         terminal.facts(
             {
                 f"  --set {name}={one['default']}": one["meaning"]
@@ -47,24 +48,27 @@ def _describe(name: str, kind: type[Model]) -> dict[str, Any]:
     """Return what a model is, and its hyper-parameters with their meaning and default."""
     defaults = kind.parameters_type()
     meanings = _meanings(kind.parameters_type)
+    own = inspect.get_annotations(kind.parameters_type)
     return {
         "name": name,
         "description": kind.description,
+        "completes": kind.completes,
         "parameters": {
             field.name: {
                 "type": str(field.type),
                 "default": getattr(defaults, field.name),
                 "meaning": meanings.get(field.name, ""),
             }
-            for field in dataclasses.fields(defaults)
+            for field in sorted(dataclasses.fields(defaults), key=lambda one: one.name not in own)
         },
     }
 
 
 def _meanings(kind: type[Any]) -> dict[str, str]:
-    """Return what the docstring of a class says about each of its attributes."""
+    """Return what the docstrings of a class and its bases say about each of its attributes."""
     return {
         name: " ".join(text.split())
-        for names, text in _ENTRY.findall(inspect.getdoc(kind) or "")
+        for base in reversed(kind.__mro__)
+        for names, text in _ENTRY.findall(inspect.cleandoc(base.__doc__ or ""))
         for name in names.split(", ")
     }

@@ -96,6 +96,32 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+CardJson = Annotated[
+    str | None,
+    typer.Option(
+        "--card-json",
+        metavar="FILE",
+        help="Write the card as JSON, for programs.",
+    ),
+]
+Shareable = Annotated[
+    str | None,
+    typer.Option(
+        "--shareable",
+        metavar="FILE",
+        help="Write the report that holds no statistics of the real rows: method, sample sizes and "
+        "words (HTML; JSON where FILE ends in .json).",
+    ),
+]
+Checkpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE",
+        help="Keep the state of a network's training in this file, about every ten seconds; where "
+        "it exists, go on from it. As confidential as the table.",
+    ),
+]
 Force = Annotated[
     bool,
     typer.Option(

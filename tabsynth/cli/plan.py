@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tabsynth.schema import Schema
     from tabsynth.workflow import Plan
 
+SPREAD = ("mean", "standard_deviation", "minimum", "maximum")
+"""Details of a score over several seeds that are shown."""
+
 
 def show_schema(terminal: Terminal, schema: Schema, treatments: Mapping[str, str]) -> None:
     """Print what each column is taken for, what will happen to it, and why."""
@@ -132,6 +135,26 @@ def show_scores(terminal: Terminal, scores: Sequence[Score]) -> None:
             problems.setdefault(score.problem, []).append(score.name)
     for problem, names in problems.items():
         terminal.say(f"Note: {', '.join(names)}: {problem}", style="yellow")
+
+
+def show_stability(terminal: Terminal, evaluation: Evaluation) -> None:
+    """Print how much scores differ between seeds, where several tables were made."""
+    if not evaluation.stability:
+        return
+    titles = ("Over seeds", "Mean", "Standard deviation", "Least", "Greatest")
+    terminal.table(
+        titles,
+        [
+            (
+                f"  {score.name}",
+                *(_number(score.details[name], "") for name in SPREAD),
+            )
+            for score in evaluation.stability
+            if score.value is not None
+        ],
+        numbers=(1, 2, 3, 4),
+    )
+    terminal.say("")
 
 
 def _number(value: float | None, absent: str = "none") -> str:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from functools import reduce
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import RowCount
-from tabsynth.cli.files import STANDARD, Outputs, check_inputs, shown
+from tabsynth.cli.arguments import RowCount, as_labels, read_given
+from tabsynth.cli.files import STANDARD, Outputs, check_inputs, read, shown
 from tabsynth.cli.plan import show_files
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tabsynth.synthesizer import Synthesizer
 
 CHUNK = 200_000
@@ -26,15 +25,6 @@ CHUNK = 200_000
 def sample(
     context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)],
-    rows: Annotated[
-        str,
-        typer.Option(
-            "--rows",
-            "-n",
-            metavar="N|2x",
-            help="Rows to make: a number, or a multiple of the rows learnt from.",
-        ),
-    ],
     output: Annotated[
         str,
         typer.Option(
@@ -45,6 +35,44 @@ def sample(
             "standard output.",
         ),
     ],
+    rows: Annotated[
+        str | None,
+        typer.Option(
+            "--rows",
+            "-n",
+            metavar="N|2x",
+            help="Rows to make: a number, or a multiple of the rows learnt from. Required without "
+            "--given-file.",
+        ),
+    ] = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="COLUMN=VALUE",
+            help="What every row holds, such as sex=Female; 'COLUMN=' asks for missing cells. "
+            "Repeat for more.",
+        ),
+    ] = None,
+    given_file: Annotated[
+        str | None,
+        typer.Option(
+            "--given-file",
+            metavar="FILE",
+            help="Table with a row for each row to make and some of the columns: what that row "
+            "holds. An empty cell asks for nothing.",
+        ),
+    ] = None,
+    max_tries: Annotated[
+        int | None,
+        typer.Option(
+            "--max-tries",
+            metavar="N",
+            min=1,
+            help="Refuse what fits less often than once in so many draws of the model; 50,000 by "
+            "default.",
+        ),
+    ] = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -72,17 +100,26 @@ def sample(
     tabsynth sample patients.model -n 1000 -o fake.csv
     tabsynth sample patients.model -n 2x -o fake.parquet --seed 7
     tabsynth sample patients.model -n 10 -o -
+    tabsynth sample patients.model -n 100 --given sex=Female --given age=37 -o fake.csv
+    tabsynth sample patients.model --given-file wanted.csv -o fake.csv
     """
     terminal = Terminal.of(context, quiet, verbose)
-    count = RowCount.parse(rows)
+    if given and given_file is not None:
+        raise ConfigError("--given and --given-file both say what rows hold. Give one of them.")
+    if rows is None and given_file is None:
+        raise ConfigError("Say how many rows to make: -n 1000, or -n 2x.")
+    count = None if rows is None else RowCount.parse(rows)
     if as_json and output == STANDARD:
         raise ConfigError("--json and -o - both want standard output. Name a file for one.")
-    check_inputs(model)
-    outputs = Outputs({"table": output}, force, [model])
+    check_inputs(model, given_file)
+    outputs = Outputs({"table": output}, force, [model, given_file])
     outputs.check()
+
+    import pandas as pd
 
     from tabsynth.io import open_writer
     from tabsynth.io.tables import find_format
+    from tabsynth.models import MAX_TRIES, Effort
     from tabsynth.random import Streams
     from tabsynth.synthesizer import Synthesizer
 
@@ -92,16 +129,42 @@ def sample(
         synthesizer = Synthesizer.load(model)
         drawn = seed is None
         seed = Streams(seed).seed
-        n_rows = count.of(synthesizer.n_rows_)
+        wanted: dict[str, Any] | pd.DataFrame | None = None
+        if given:
+            wanted = read_given(given, synthesizer.codec_)
+        elif given_file is not None:
+            wanted = as_labels(read(terminal, given_file).frame, synthesizer.codec_)
+        n_rows = len(wanted) if isinstance(wanted, pd.DataFrame) else 0
+        if count is not None:
+            n_rows = count.of(synthesizer.n_rows_)
+            if isinstance(wanted, pd.DataFrame) and n_rows != len(wanted):
+                raise ConfigError(
+                    f"{given_file} has {len(wanted):,} rows, and -n asks for {n_rows:,}. Leave -n "
+                    "out."
+                )
+        tries = MAX_TRIES if max_tries is None else max_tries
+        efforts: list[Effort] = []
 
         def write(place: str) -> None:
             with open_writer(place, format=written, force=True) as writer:
-                for chunk in _chunks(synthesizer, n_rows, seed, terminal):
+                for start, size, piece in _pieces(synthesizer, n_rows, seed):
+                    some = wanted
+                    if isinstance(some, pd.DataFrame):
+                        some = some.iloc[start : start + size]
+                    chunk = synthesizer.sample(
+                        size, given=some, max_tries=tries, seed=piece, monitor=terminal.monitor
+                    )
                     writer.write(chunk)
+                    if synthesizer.effort_ is not None:
+                        efforts.append(synthesizer.effort_)
 
         outputs.write({"table": write}, terminal)
+    effort = reduce(Effort.and_then, efforts) if efforts else None
     again = f" (drawn at random; give --seed {seed} to repeat this run)" if drawn else ""
     terminal.say(f"Made {n_rows:,} rows with {synthesizer.model} and seed {seed}{again}.")
+    asked = [str(name) for name in wanted] if wanted is not None else []
+    if effort is not None:
+        terminal.say(f"Given {', '.join(asked)}: {effort.in_words()}.")
     show_files(terminal, outputs.on_disk, {"table": "the synthetic rows"})
     if as_json:
         print_json(
@@ -111,15 +174,14 @@ def sample(
                 "model": model,
                 "rows": n_rows,
                 "seed": seed,
+                "given": None if effort is None else {"columns": asked, **effort.to_dict()},
                 "files": outputs.files,
             }
         )
 
 
-def _chunks(
-    synthesizer: Synthesizer, n_rows: int, seed: int, terminal: Terminal
-) -> Iterator[pd.DataFrame]:
-    """Yield the rows, in pieces where they are many.
+def _pieces(synthesizer: Synthesizer, n_rows: int, seed: int) -> Iterator[tuple[int, int, int]]:
+    """Yield where each piece of the rows begins, its size, and its seed.
 
     Keys are unique within one call of `sample`, so a table with keys is made in one piece.
     """
@@ -130,4 +192,4 @@ def _chunks(
     streams = Streams(seed)
     for start in range(0, max(n_rows, 1), max(size, 1)):
         piece = seed if start == 0 else streams.integer(f"rows from {start}")
-        yield synthesizer.sample(min(size, n_rows - start), seed=piece, monitor=terminal.monitor)
+        yield start, min(size, n_rows - start), piece

@@ -50,12 +50,15 @@ class Terminal:
         What is being done, in words, for the message about an error that nobody foresaw.
     written : tuple of str
         Files that are in their places, for the message about an interrupt.
+    kept : str
+        What there is in their place, in words, where work is kept in other ways.
     """
 
     def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         self.quiet, self.verbose = quiet, verbose
         self.phase = "starting"
         self.written: tuple[str, ...] = ()
+        self.kept = ""
         self.live = sys.stderr.isatty()
         self.console = Console(
             stderr=True,

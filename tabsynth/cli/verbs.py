@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 import typer
 
 USAGE = 2
 """Exit code of wrong usage."""
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, whatever was written."""
 
 Verb = TypeVar("Verb", bound=Callable[..., None])
 
@@ -22,6 +25,11 @@ def verb(app: typer.Typer, name: str | None = None) -> Callable[[Verb], Verb]:
         return function
 
     return decorate
+
+
+def was_interrupted(training: Mapping[str, Any] | None) -> bool:
+    """Return whether Ctrl-C ended the training of a model, of which a verb made the best."""
+    return training is not None and training["stopped"] == "interrupted"
 
 
 def help_text(docstring: str) -> str:

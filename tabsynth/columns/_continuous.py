@@ -93,6 +93,32 @@ class ContinuousCodec(ColumnCodec):
             data = np.minimum(data, np.array(high).astype(self.dtype))
         return Values(data, missing)
 
+    def accepts(self, values: Values) -> np.ndarray:
+        """Accept numbers on the column's grid, in the range learnt and between its limits."""
+        data = values.data
+        numbers = data.astype(self.dtype)
+        accepted: np.ndarray = numbers.astype(np.float64) == data.astype(np.float64)
+        if not self.coder.n_codes:
+            return values.missing & self.nullable
+        index = self.grid.index(numbers)
+        back = self.grid.number(index, self.dtype)
+        accepted &= (
+            np.isclose(back, numbers, rtol=1e-12, atol=0)
+            if data.dtype.kind == "f"
+            else (back == numbers)
+        )
+        lowest, highest = self.coder.ends
+        accepted &= (index >= lowest) & (index <= highest)
+        low, high = self.limits
+        accepted &= (low is None or data >= low) & (high is None or data <= high)
+        return np.where(values.missing, self.nullable, accepted)
+
+    def allowed(self) -> str:
+        """Return where numbers must lie."""
+        scale = "with the decimals or steps that the column has, " if self.grid.is_lattice else ""
+        gaps = ", or no value" if self.nullable else "; cells are never missing"
+        return f"values {scale}within the range that was learnt{gaps}"
+
     def state(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {

@@ -154,6 +154,22 @@ class LabelCodec(ColumnCodec):
         data[missing] = 0
         return Values(data, missing, labels)
 
+    def accepts(self, values: Values) -> np.ndarray:
+        """Accept what rows were learnt with and may be written, missing cells included."""
+        shown = {
+            key_of(label): count > 0 for label, count in zip(self.labels, self.counts, strict=True)
+        }
+        if self.other and self.other_label is not None:
+            shown[key_of(self.other_label)] = True
+        fits = np.array([*(shown.get(key_of(label), False) for label in values.labels or ()), True])
+        accepted: np.ndarray = fits[np.where(values.missing, -1, values.data)]
+        return accepted & (~values.missing | self.nullable)
+
+    def allowed(self) -> str:
+        """Return how many values there are."""
+        n = sum(count > 0 for count in self.counts) + (self.other and self.other_label is not None)
+        return f"one of the {n:,} values that rows made can show" + _or_missing(self.nullable)
+
     def _draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
         """Draw codes of released labels in proportion to their counts."""
         draws = np.searchsorted(self._edges, rng.random(n) * self._edges[-1], side="right")
@@ -185,6 +201,10 @@ class LabelCodec(ColumnCodec):
             nullable=state["nullable"],
             ordered=state["ordered"],
         )
+
+
+def _or_missing(nullable: bool) -> str:
+    return ", or no value" if nullable else "; cells are never missing"
 
 
 class NominalType(ColumnType):

@@ -179,6 +179,14 @@ class UnlearntCodec(ColumnCodec):
         data[~missing] = made.data
         return Values(data, missing, made.labels)
 
+    def accepts(self, values: Values) -> np.ndarray:
+        """Accept nothing: what is made up cannot be asked for."""
+        return np.zeros(len(values), dtype=bool)
+
+    def allowed(self) -> str:
+        """Return that nothing is."""
+        return "nothing: it is never learnt. Put the values in after the rows are made"
+
     @abstractmethod
     def make(self, n: int, rng: np.random.Generator) -> Values:
         """Return `n` new values, none missing."""

@@ -41,6 +41,24 @@ class Values:
     def __len__(self) -> int:
         return len(self.missing)
 
+    def take(self, rows: np.ndarray) -> Values:
+        """Return the values at the positions or flags `rows`."""
+        return Values(self.data[rows], self.missing[rows], self.labels)
+
+    def overlaid(self, other: Values, rows: np.ndarray) -> Values:
+        """Return these values, but those of `other`, as long, at the flags `rows`."""
+        missing = np.where(rows, other.missing, self.missing)
+        if self.labels is None:
+            data = np.where(rows, other.data.astype(self.data.dtype), self.data)
+            return Values(data, missing)
+        place = {(isinstance(label, bool), label): n for n, label in enumerate(self.labels)}
+        for label in other.labels or ():
+            place.setdefault((isinstance(label, bool), label), len(place))
+        keys = [(isinstance(label, bool), label) for label in other.labels or ()]
+        theirs = np.array([*(place[key] for key in keys), 0], dtype=np.int64)
+        data = np.where(rows, theirs[np.where(other.missing, -1, other.data)], self.data)
+        return Values(data, missing, tuple(label for _, label in place))
+
     def numbers(self) -> np.ndarray:
         """Return float64 of shape (n_rows,), NaN where missing (label indices for nominal)."""
         numbers = self.data.astype(np.float64)
@@ -160,6 +178,30 @@ class ColumnCodec(ABC):
     @abstractmethod
     def state(self) -> dict[str, Any]:
         """Return the JSON form."""
+
+    def accepts(self, values: Values) -> np.ndarray:
+        """Return which values a row can be asked to hold, bool of shape (n_rows,).
+
+        A row that is asked for one is drawn with the codes of that value, and then holds exactly
+        it. By default these are the values that come back when they are encoded and decoded.
+        """
+        try:
+            codes, offsets = self.encode(values)
+        except SchemaError:
+            return np.zeros(len(values), dtype=bool)
+        back = self.decode(codes, offsets, np.random.Generator(np.random.PCG64(0)))
+        same: np.ndarray = back.missing == values.missing
+        present = ~values.missing & same
+        ours, theirs = (
+            some.data if some.labels is None else np.array([*some.labels, ""], object)[some.data]
+            for some in (back, values)
+        )
+        same[present] = ours[present] == theirs[present]
+        return same
+
+    def allowed(self) -> str:
+        """Return what a row can be asked to hold, in words that show no value."""
+        return "the values that it can write again"
 
 
 class ColumnType(ABC):

@@ -43,6 +43,10 @@ class ConstantCodec(ColumnCodec):
         labels = () if self.missing else (self.label,)
         return Values(np.zeros(n, dtype=np.int64), np.full(n, self.missing), labels)
 
+    def allowed(self) -> str:
+        """Return that there is one."""
+        return "the one cell that every row has"
+
     def state(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {"label": None if self.missing else label_to_json(self.label)}

@@ -49,6 +49,21 @@ class Constraint(ABC):
     def treatment(self) -> str:
         """Return what happens to the column `writes`, in a few words for the plan."""
 
+    def require(self, values: Mapping[str, Values], wanted: Values) -> Mapping[str, Values] | None:
+        """Return what the columns `reads` must hold for `restore` to give `wanted`.
+
+        None, the default, where that cannot be said: then the column `writes` can be asked for only
+        together with the columns `reads`.
+
+        Parameters
+        ----------
+        values : mapping of str to Values
+            As `restore` gets them.
+        wanted : Values
+            What the column `writes` has to hold.
+        """
+        return None
+
     @abstractmethod
     def restore(self, values: Mapping[str, Values]) -> Values:
         """Return the column `writes` from what was learnt in its place and the columns `reads`."""

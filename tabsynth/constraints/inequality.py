@@ -94,6 +94,14 @@ class Inequality(Constraint):
         """Say from which column distances are learnt."""
         return f"learnt, never below {self.low}"
 
+    def require(self, values: Mapping[str, Values], wanted: Values) -> Mapping[str, Values]:
+        """Return the upper value less the distance."""
+        with np.errstate(over="ignore"):
+            low = wanted.data - values[self.high].data
+        if low.dtype.kind == "f":
+            low = np.round(low, _DECIMALS)
+        return {self.low: Values(low, values[self.low].missing)}
+
     def restore(self, values: Mapping[str, Values]) -> Values:
         """Return lower value plus distance."""
         low, gap = values[self.low], values[self.high]

@@ -39,6 +39,11 @@ class BinCoder:
         self._first = np.searchsorted(code, np.arange(self.n_codes))
         self._n_parts = np.bincount(code, minlength=self.n_codes)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest number that can be decoded."""
+        return (self.low[0], self.high[-1]) if len(self.low) else (0, 0)
+
     @classmethod
     def fit(cls, values: np.ndarray, counts: np.ndarray, coding: Coding, floor: int) -> Self:
         """Cut sorted distinct `values` (int64 lattice indices or float64) with their counts."""

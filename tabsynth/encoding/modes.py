@@ -59,6 +59,12 @@ class ModeCoder:
         """Number of components and atoms."""
         return len(self.means) + len(self.atoms)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest number that can be decoded."""
+        ends = [*(self.bounds if len(self.means) else ()), *self.atoms[:1], *self.atoms[-1:]]
+        return min(ends, default=0), max(ends, default=0)
+
     @classmethod
     def fit(cls, values: np.ndarray, counts: np.ndarray, coding: Coding, floor: int) -> Self:
         """Fit to sorted distinct `values` (int64 lattice indices or float64) and their counts."""

@@ -43,6 +43,12 @@ class ScalarCoder:
         """One for ordinary numbers, one an atom."""
         return (1 if len(self.knots) else 0) + len(self.atoms)
 
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest number that can be decoded."""
+        ends = [*self.knots[:1], *self.knots[-1:], *self.atoms[:1], *self.atoms[-1:]]
+        return min(ends, default=0), max(ends, default=0)
+
     @classmethod
     def fit(cls, values: np.ndarray, counts: np.ndarray, coding: Coding, floor: int) -> Self:
         """Fit to sorted distinct `values` (int64 lattice indices or float64) and their counts."""

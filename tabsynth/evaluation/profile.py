@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +12,8 @@ import pandas as pd
 from tabsynth.columns.base import ColumnType, Values, columns
 from tabsynth.evaluation.cells import column_distances, gap_of_pair, pair_cells, pair_distances
 from tabsynth.evaluation.comparison import Comparison
-from tabsynth.evaluation.frame import Feature
-from tabsynth.evaluation.result import ColumnProfile, Pairs
+from tabsynth.evaluation.frame import Feature, Table
+from tabsynth.evaluation.result import ColumnProfile, Joint, Pairs
 from tabsynth.schema.schema import Column, Schema
 
 MOST_CATEGORIES = 28
@@ -28,6 +29,10 @@ SECONDS = (
 """Widths of intervals of time that people think in."""
 MOST_COLUMNS = 60
 """Columns of which pairs are drawn; of more, the worst."""
+JOINTS = 10
+"""Pairs whose joint distribution is drawn, the worst ones."""
+JOINT_CELLS = 8
+"""Most cells of a column there, besides "missing"."""
 
 
 def profiles(
@@ -99,11 +104,11 @@ Cells = tuple[np.ndarray, list[str], list[float]]
 """Cell of each code (missing: the one after the last), names of the cells, edges."""
 
 
-def _categories(feature: Feature, real: np.ndarray) -> Cells:
+def _categories(feature: Feature, real: np.ndarray, most: int = MOST_CATEGORIES) -> Cells:
     """Return a cell for each frequent category, the most frequent first."""
     order = np.argsort(-real[:-1], kind="stable")
-    few = len(order) <= MOST_CATEGORIES + 1
-    kept = order if few else order[:MOST_CATEGORIES]
+    few = len(order) <= most + 1
+    kept = order if few else order[:most]
     names = [str(label) for label in feature.levels[kept]]
     cells = np.full(len(feature) + 1, len(kept))
     cells[kept] = np.arange(len(kept))
@@ -204,17 +209,82 @@ def pairs(comparison: Comparison, schema: Schema) -> Pairs:
     kept = np.array(
         sorted(kept, key=lambda place: names.index(comparison.features[place].name)), dtype=np.int64
     )
-    known = {(i, j): gap for (i, j), gap in zip(found.members, found.synthetic, strict=True)}
+    fresh = np.full(len(found.synthetic), np.nan) if found.fresh is None else found.fresh
+    known = {
+        (i, j): gaps for (i, j), *gaps in zip(found.members, found.synthetic, fresh, strict=True)
+    }
     cells, sizes = comparison.once(pair_cells)
-    matrix = np.zeros((len(kept), len(kept)))
+    matrix = np.zeros((2, len(kept), len(kept)))
     for row, i in enumerate(kept):
         for column in range(row):
             low, high = sorted((int(i), int(kept[column])))
-            gap = known.get((low, high))
-            if gap is None:
-                gap = gap_of_pair(cells[:2], sizes, low, high)[0]
-            matrix[row, column] = matrix[column, row] = gap
+            gaps = known.get((low, high))
+            if gaps is None:
+                measured = gap_of_pair(cells, sizes, low, high)
+                gaps = [measured[0], measured[2] if len(measured) > 2 else np.nan]
+            matrix[:, row, column] = matrix[:, column, row] = gaps
+    first, second = np.triu_indices(len(kept), 1)
+    beyond = matrix[0] if found.fresh is None else matrix[0] - matrix[1]
+    worst = np.argsort(-beyond[first, second], kind="stable")[:JOINTS]
+    joints = []
+    for i, j in zip(first[worst], second[worst], strict=True):
+        tvd, reference = (float(gap) for gap in matrix[:, i, j])
+        joint = _joint(comparison, schema, int(kept[i]), int(kept[j]))
+        joints.append(replace(joint, tvd=tvd, reference=None if found.fresh is None else reference))
     return Pairs(
         tuple(comparison.features[place].name for place in kept),
-        tuple(tuple(row) for row in matrix.tolist()),
+        tuple(tuple(row) for row in matrix[0].tolist()),
+        tuple(joints),
     )
+
+
+def _joint(comparison: Comparison, schema: Schema, i: int, j: int) -> Joint:
+    """Return the joint distribution of two features in the rows that their distance is of."""
+    real, synthetic = tables = comparison.real, comparison.synthetic.first(comparison.n_equal)
+    (first, first_names), (second, second_names) = (
+        _coarse(comparison.features[place], [table.counts(place) for table in tables], schema)
+        for place in (i, j)
+    )
+    shape = len(first_names), len(second_names)
+
+    def shares(table: Table) -> tuple[tuple[float, ...], ...]:
+        joint = first[table.codes[:, i]] * shape[1] + second[table.codes[:, j]]
+        counts = np.bincount(joint, minlength=shape[0] * shape[1])
+        rounded = np.round(counts / max(len(table), 1), 6).reshape(shape)
+        return tuple(tuple(row) for row in rounded.tolist())
+
+    return Joint(
+        comparison.features[i].name,
+        comparison.features[j].name,
+        tuple(first_names),
+        tuple(second_names),
+        shares(real),
+        shares(synthetic),
+    )
+
+
+def _coarse(
+    feature: Feature, counts: list[np.ndarray], schema: Schema
+) -> tuple[np.ndarray, list[str]]:
+    """Return few cells of a feature and their names, from its counts in real and other rows."""
+    column = schema[feature.name]
+    kind = columns.get(column.type)(column, schema.missing_of(column))
+    real, synthetic = counts
+    if feature.is_nominal:
+        cells, names, _ = _categories(feature, real, JOINT_CELLS - 1)
+    elif np.count_nonzero(real[:-1]) <= JOINT_CELLS:
+        cells, names, _ = _intervals(feature, real, synthetic, kind)
+    else:
+        cells, names = _parts(feature, real, kind)
+    return cells, [*names, "missing"] if real[-1] or synthetic[-1] else names
+
+
+def _parts(feature: Feature, real: np.ndarray, kind: ColumnType) -> tuple[np.ndarray, list[str]]:
+    """Return intervals with equal shares of the real rows, as far as equal numbers allow."""
+    cumulated = np.cumsum(real[:-1])
+    wanted = cumulated[-1] * np.arange(1, JOINT_CELLS) / JOINT_CELLS
+    cuts = np.unique(np.maximum(np.searchsorted(cumulated, wanted, side="right"), 1))
+    ends = _written(feature.numbers[cuts], feature, kind)
+    names = [f"below {ends[0]}", *(f"[{a}, {b})" for a, b in pairwise(ends))]
+    place = np.searchsorted(cuts, np.arange(len(real) - 1), side="right")
+    return np.append(place, len(cuts) + 1), [*names, f"{ends[-1]} and above"]

@@ -195,6 +195,41 @@ class ColumnProfile:
 
 
 @dataclass(frozen=True)
+class Joint:
+    """The joint distribution of two columns in few cells, enough to draw it; never rows.
+
+    Attributes
+    ----------
+    first, second : str
+        Names of the columns.
+    first_cells, second_cells : tuple of str
+        What the cells of each are, as in `ColumnProfile`, but coarser.
+    real, synthetic : tuple of tuple of float
+        Shares of the real and of the synthetic rows, one row for each cell of `first`.
+    tvd : float or None
+        Distance of the pair, on finer cells: that of `Pairs`.
+    reference : float or None
+        The same for training rows against unseen real ones.
+    """
+
+    first: str
+    second: str
+    first_cells: tuple[str, ...]
+    second_cells: tuple[str, ...]
+    real: tuple[tuple[float, ...], ...]
+    synthetic: tuple[tuple[float, ...], ...]
+    tvd: float | None = None
+    reference: float | None = None
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Joint:
+        """Rebuild from the JSON form."""
+        shares = {name: _matrix(state[name]) for name in ("real", "synthetic")}
+        cells = {name: tuple(state[name]) for name in ("first_cells", "second_cells")}
+        return cls(**{**state, **cells, **shares})
+
+
+@dataclass(frozen=True)
 class Pairs:
     """Two-way total variation distances of all pairs of compared columns.
 
@@ -203,10 +238,20 @@ class Pairs:
     columns : tuple of str
     tvd : tuple of tuple of float
         Symmetric, zero diagonal.
+    worst : tuple of Joint
+        The pairs whose distances exceed most what as many fresh real rows get, the worst first;
+        without a holdout those with the greatest distances.
     """
 
     columns: tuple[str, ...] = ()
     tvd: tuple[tuple[float, ...], ...] = ()
+    worst: tuple[Joint, ...] = ()
+
+    @classmethod
+    def from_dict(cls, state: Mapping[str, Any]) -> Pairs:
+        """Rebuild from the JSON form."""
+        worst = tuple(Joint.from_dict(joint) for joint in state.get("worst", ()))
+        return cls(tuple(state["columns"]), _matrix(state["tvd"]), worst)
 
 
 @dataclass(frozen=True)
@@ -221,14 +266,19 @@ class Evaluation:
     rows : mapping of str to int
         Numbers of rows: "train", "holdout", "synthetic", and what was sampled for measuring.
     privacy : mapping
-        ``{"mechanism": "none", "statement": "No differential privacy was used. ..."}`` and,
-        under a budget, its ledger.
+        ``{"mechanism": "none", "statement": "No differential privacy was used. ..."}``. Under a
+        budget also "epsilon" (nats), "delta", "neighbours" ("add or remove one row"), "unit"
+        ("one row"), "trust_model" where it is not the usual curator, and "spends": one mapping
+        for each release with "what", "mechanism", "epsilon" and, where known, "delta" and "rho"
+        (zCDP).
     provenance : mapping
         Versions, seed, model, parameters, seconds, digest of the source: for the report's end.
     notices : tuple of str
         What a reader must know (rows sampled, no holdout given, columns dropped).
     verdict : Verdict or None
         What the attacks say together.
+    stability : tuple of Score
+        Means and spreads over tables made with different seeds of the model; empty for one table.
     """
 
     scores: tuple[Score, ...]
@@ -239,6 +289,7 @@ class Evaluation:
     provenance: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[str, ...] = ()
     verdict: Verdict | None = None
+    stability: tuple[Score, ...] = ()
 
     def __getitem__(self, name: str) -> Score:
         for score in self.scores:
@@ -277,6 +328,7 @@ class Evaluation:
             "scores": [score.to_dict() for score in self.scores],
             "columns": [asdict(column) for column in self.columns],
             "pairs": asdict(self.pairs),
+            "stability": [score.to_dict() for score in self.stability],
         }
         finite: dict[str, Any] = _finite(state)
         return finite
@@ -297,21 +349,25 @@ class Evaluation:
                 f"This evaluation is of format {state['tabsynth_evaluation']!r}; this version of "
                 f"tabsynth reads format {VERSION}. Evaluate the tables again."
             )
-        pairs = state["pairs"]
         return cls(
             scores=tuple(Score.from_dict(score) for score in state["scores"]),
             columns=tuple(_profile(column) for column in state["columns"]),
-            pairs=Pairs(tuple(pairs["columns"]), tuple(tuple(row) for row in pairs["tvd"])),
+            pairs=Pairs.from_dict(state["pairs"]),
             rows=state["rows"],
             privacy=state["privacy"],
             provenance=state["provenance"],
             notices=tuple(state["notices"]),
             verdict=_verdict(state.get("verdict")),
+            stability=tuple(Score.from_dict(score) for score in state.get("stability", ())),
         )
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text, keys in a stable order."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in rows)
 
 
 def _profile(state: Mapping[str, Any]) -> ColumnProfile:

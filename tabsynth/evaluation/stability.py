@@ -10,6 +10,40 @@ from tabsynth.errors import DataError
 from tabsynth.evaluation.result import Evaluation, Score
 
 
+def with_stability(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Return the first evaluation, with what the others say about how much seeds matter.
+
+    Parameters
+    ----------
+    evaluations : sequence of Evaluation
+        Of tables that one model made with different seeds, against the same real rows; the first
+        is of the table that will be used. One alone is returned as it is.
+
+    Returns
+    -------
+    Evaluation
+        `stability` is filled, and a notice names the verdicts where another table has a graver one
+        than the first.
+    """
+    first, *others = evaluations
+    if not others:
+        return first
+    words = [one.verdict.word for one in evaluations if one.verdict is not None]
+    leaks = words.count("leak detected")
+    notices = []
+    if leaks and words[0] != "leak detected":
+        notices.append(
+            f"Of {len(evaluations)} tables made with different seeds, {leaks} "
+            f"{'has' if leaks == 1 else 'have'} the verdict 'leak detected', though this one has "
+            f"{words[0]!r}. The model leaks; which table was drawn is chance."
+        )
+    return replace(
+        first,
+        stability=tuple(stability(evaluations)),
+        notices=(*first.notices, *notices),
+    )
+
+
 def stability(evaluations: Sequence[Evaluation]) -> list[Score]:
     """Return each score that all evaluations have, as its mean and spread over them.
 

@@ -1,5 +1,15 @@
 """Generative models of encoded tables: one file per model."""
 
-from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort
+from tabsynth.models.base import HyperParameters, IterativeModel, Model, ModelState, models
 
-__all__ = ["HyperParameters", "Model", "ModelState", "models"]
+__all__ = [
+    "MAX_TRIES",
+    "Completed",
+    "Effort",
+    "HyperParameters",
+    "IterativeModel",
+    "Model",
+    "ModelState",
+    "models",
+]

@@ -12,9 +12,11 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError
+from tabsynth.models._completion import MAX_TRIES, Completed, Way, reject
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -83,6 +85,8 @@ class Model(ABC):
     """What it is, in one sentence for a user."""
     parameters_type: ClassVar[type[HyperParameters]] = HyperParameters
     """The class of its hyper-parameters."""
+    completes: ClassVar[Way] = "by rejection"
+    """How it makes rows that are given in part; a model that overrides `complete` says its own."""
 
     def __init__(self, parameters: HyperParameters | None = None) -> None:
         self.parameters = self.parameters_type() if parameters is None else parameters
@@ -112,6 +116,55 @@ class Model(ABC):
     @abstractmethod
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw `n_rows` new rows (0 gives an empty table)."""
+
+    def complete(
+        self,
+        given: Given,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        max_tries: int = MAX_TRIES,
+    ) -> Completed:
+        """Draw a row for every row of `given`, with exactly the codes and offsets given.
+
+        What is not given follows its distribution given the rest. This one serves every model: it
+        draws candidates until rows fit. A model that can do better overrides `aim` and `propose`,
+        or all of it, and keeps the contract: every row is made, in the order of `given`, or
+        SampleError is raised.
+
+        Parameters
+        ----------
+        given : Given
+            What each row must hold; nothing at all is allowed too.
+        streams : Streams
+        monitor : callable
+        max_tries : int
+            What fits less often than once in so many draws is refused.
+
+        Raises
+        ------
+        SampleError
+            If the model makes rows that fit too rarely or never; it says how many could be made.
+        """
+        return reject(
+            lambda size, batch, aim: self.propose(size, aim, streams.child(f"batch {batch}")),
+            given,
+            self.aim(given),
+            monitor,
+            max_tries,
+            streams.numpy("orders"),
+            f"sampling {self.name} until rows fit",
+        )
+
+    def aim(self, given: Given) -> np.ndarray:
+        """Return what candidates for each row of `given` are aimed at, int64 (n_rows,).
+
+        The numbers mean something to `propose` only; rows of one number share candidates.
+        """
+        return np.zeros(len(given), dtype=np.int64)
+
+    def propose(self, n_rows: int, aim: int, streams: Streams) -> EncodedTable:
+        """Draw candidates that are likely to fit the rows whose `aim` this is."""
+        return self.sample(n_rows, streams)
 
     @abstractmethod
     def state(self) -> ModelState:

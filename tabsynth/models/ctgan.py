@@ -13,17 +13,21 @@ import torch
 from torch import nn
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
+from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
-from tabsynth.models.neural.conditions import Conditions, draw_conditions
+from tabsynth.models.neural.conditions import Conditions, draw_conditions, rarest_condition
 from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    compiled,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
@@ -37,6 +41,7 @@ from tabsynth.models.neural.schedule import plan
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -151,6 +156,7 @@ class CTGAN(IterativeModel):
     name = "ctgan"
     description = "Conditional adversarial network: the classic; slower and less exact than tvae."
     parameters_type = CTGANParameters
+    completes = "by weighting"
     parameters: CTGANParameters
 
     _layout: Layout
@@ -162,6 +168,7 @@ class CTGAN(IterativeModel):
         """Mixture components, or quantile bins with sub-bins."""
         return CODINGS[self.parameters.coding]
 
+    @on_few_threads
     def fit(
         self,
         data: TrainingData,
@@ -237,7 +244,7 @@ class CTGAN(IterativeModel):
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
-        precision = autocast(own.precision, device)
+        precision, hide = autocast(own.precision, device), compiled(generator, own.compile)
         edges = None
         if len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
@@ -246,7 +253,7 @@ class CTGAN(IterativeModel):
             conditions: torch.Tensor,
         ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
             units = torch.randn((batch, own.noise), generator=noise, device=device)
-            return generator.soften(generator(units, conditions), own.temperature, noise)
+            return generator.soften(hide(units, conditions), own.temperature, noise)
 
         def judge(step: int) -> Mapping[str, torch.Tensor]:
             """Let the critic take a step; no gradient reaches the generator."""
@@ -356,6 +363,7 @@ class CTGAN(IterativeModel):
             self._generator.spans,
         )
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):
@@ -367,6 +375,18 @@ class CTGAN(IterativeModel):
             return self._generator.draw(self._hidden(count, noise), noise)
 
         return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
+
+    def complete(
+        self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
+    ) -> Completed:
+        """Weigh noise by what is given; codes that are very rare are asked for."""
+        if not len(self._layout):
+            return super().complete(given, streams, monitor, max_tries)
+        spans = self._generator.spans
+        noise = streams.torch("ctgan", spans.device.type)
+        decoding = decoding_of(self._generator, self._frequencies, noise)
+        aims = rarest_condition(given, to_numpy(self._frequencies), spans.column)
+        return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
     def state(self) -> ModelState:
         """Return the generator and the frequencies of the conditions."""

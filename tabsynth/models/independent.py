@@ -11,8 +11,10 @@ from typing import Self
 import numpy as np
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
@@ -44,6 +46,7 @@ class Independent(Model):
     name = "independent"
     description = "Baseline: every column drawn by itself, no dependence between columns."
     parameters_type = IndependentParameters
+    completes = "directly"
     parameters: IndependentParameters
 
     _layout: Layout
@@ -87,6 +90,17 @@ class Independent(Model):
             position = rng.uniform(-1, 1, n_rows)
             table.offsets[:, column] = position * flags[table.codes[:, block]]
         return table
+
+    def complete(
+        self,
+        given: Given,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        max_tries: int = MAX_TRIES,
+    ) -> Completed:
+        """Put what is given in its place: other columns do not depend on it."""
+        table = given.impose(self.sample(len(given), streams, monitor))
+        return Completed(table, Effort("directly", len(given), len(given)))
 
     def state(self) -> ModelState:
         """Return the marginals."""

@@ -12,9 +12,11 @@ import pandas as pd
 import torch
 
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, DataError
+from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
@@ -22,6 +24,8 @@ from tabsynth.models.neural.device import (
     DEVICES,
     autocast,
     choose_device,
+    compiled,
+    on_few_threads,
     read_weights,
     to_numpy,
     write_weights,
@@ -35,6 +39,7 @@ from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.stopping import EarlyStopping
 from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -152,6 +157,7 @@ class TVAE(IterativeModel):
     name = "tvae"
     description = "Variational autoencoder: quick to train, keeps most of the dependence."
     parameters_type = TVAEParameters
+    completes = "by weighting"
     parameters: TVAEParameters
 
     _layout: Layout
@@ -164,6 +170,7 @@ class TVAE(IterativeModel):
         """Quantile bins with sub-bins, or mixture components."""
         return CODINGS[self.parameters.coding]
 
+    @on_few_threads
     def fit(
         self,
         data: TrainingData,
@@ -244,6 +251,7 @@ class TVAE(IterativeModel):
         noise = streams.torch("noise", device.type)
         rows = Batches(len(seen), run.batch_size, streams.torch("rows", device.type))
         precision = autocast(own.precision, device)
+        encode, miss = compiled(encoder, own.compile), compiled(decoder.loss, own.compile)
 
         def describe(
             chosen: torch.Tensor, noise: torch.Generator
@@ -251,10 +259,10 @@ class TVAE(IterativeModel):
             """Return reconstruction and divergence of rows, in nats a row."""
             some, moved = index[chosen], offsets[chosen]
             with precision:
-                mean, log_variance = encoder(some, moved)
+                mean, log_variance = encode(some, moved)
                 draws = torch.randn(mean.shape, generator=noise, device=device)
                 latent = mean + draws * torch.exp(0.5 * log_variance)
-                reconstruction = decoder.loss(latent, some, moved)
+                reconstruction = miss(latent, some, moved)
             each = mean.square() + log_variance.exp() - 1 - log_variance
             return reconstruction, 0.5 * each.sum() / len(chosen)
 
@@ -341,6 +349,7 @@ class TVAE(IterativeModel):
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
 
+    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):
@@ -352,6 +361,25 @@ class TVAE(IterativeModel):
             return self._decoder.draw(self._draw_latent(count, generator), generator)
 
         return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+
+    def complete(
+        self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
+    ) -> Completed:
+        """Weigh latents by what is given."""
+        if not len(self._layout):
+            return super().complete(given, streams, monitor, max_tries)
+        decoder, head = self._decoder, self._decoder.offsets
+        generator = streams.torch("tvae", decoder.spans.device.type)
+        decoding = Decoding(
+            decoder.spans,
+            lambda n, _: self._draw_latent(n, generator),
+            decoder.body,
+            decoder.codes,
+            head.weigh if head else None,
+            lambda hidden: decoder.finish(hidden, generator),
+        )
+        aims = super().aim(given)
+        return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
     def state(self) -> ModelState:
         """Return the decoder and the mixture of latents."""

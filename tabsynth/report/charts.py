@@ -19,7 +19,8 @@ BARS = 8
 """Most categories with a bar of their own."""
 
 _CHARACTER = 6.2  # pixels
-_HEAT = (0.18, 0.44, 0.86)
+ACCENT = (0.18, 0.44, 0.86)
+"""Colour of what is synthetic, or far off, in pictures; it stands out from both schemes."""
 
 
 def draw_strip(score: Score, key: str, bar: bool = False) -> str | None:
@@ -195,7 +196,7 @@ def draw_heat(pairs: Pairs, key: str) -> str | None:
     left, cell = (30 + 6.0 * longest, min(28.0, 470 / n)) if named else (34.0, 600 / n)
     side = cell * n
     drawing = Drawing(left + side + 14, side + 72)
-    drawing.image(left, 8, side, side, _heat(values / top))
+    drawing.image(left, 8, side, side, shade(values / top))
     every = 1 if named else 10
     for place, name in enumerate(names):
         middle = 8 + (place + 0.5) * cell
@@ -208,7 +209,7 @@ def draw_heat(pairs: Pairs, key: str) -> str | None:
             drawing.text(left - 6, middle + 3.5, str(place + 1), "right")
             drawing.text(left - 8 + middle, side + 22, str(place + 1), "center")
     width = min(180.0, side)
-    drawing.image(left, side + 38, width, 10, _heat(np.linspace(0, 1, 64)[None, :]))
+    drawing.image(left, side + 38, width, 10, shade(np.linspace(0, 1, 64)[None, :]))
     drawing.text(left, side + 62, "0", "left")
     drawing.text(left + width, side + 62, f"{top:g}", "right")
     title = f"Two-way total variation distance of all pairs of {n} columns"
@@ -228,9 +229,21 @@ def nice_top(value: float) -> float:
     )
 
 
-def _heat(levels: np.ndarray) -> np.ndarray:
-    """Return colours whose opacity is the level, so that the page shows through at zero."""
+def shade(levels: np.ndarray, colour: tuple[float, float, float] = ACCENT) -> np.ndarray:
+    """Return colours whose opacity is the level, so that the page shows through at zero.
+
+    Parameters
+    ----------
+    levels : ndarray of float, shape (n_rows, n_columns)
+        In [0, 1].
+    colour : tuple of float
+        Red, green and blue in [0, 1].
+
+    Returns
+    -------
+    ndarray of float, shape (n_rows, n_columns, 4)
+    """
     rgba = np.empty((*levels.shape, 4))
-    rgba[..., :3] = _HEAT
+    rgba[..., :3] = colour
     rgba[..., 3] = 0.03 + 0.97 * np.clip(levels, 0, 1)
     return rgba

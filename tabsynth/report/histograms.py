@@ -18,7 +18,8 @@ OTHER = "(other)"
 _ALIKE = 1.5
 _MODERATE = 20.0
 _OPEN = re.compile(r"^below .+|.+ and above$")
-_INTERVAL = re.compile(r"^[\[(](.+?), (.+)[\])]$")
+INTERVAL = re.compile(r"^[\[(](.+?), (.+)[\])]$")
+"""The name of a cell that is an interval, with its two ends."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def is_stretched(shares: Shares) -> bool:
 
 def _is_cut(shares: Shares) -> bool:
     """Return whether cells are intervals; else they are single values."""
-    return any(_INTERVAL.match(cell) for cell in shares.cells)
+    return any(INTERVAL.match(cell) for cell in shares.cells)
 
 
 def _widths(shares: Shares) -> tuple[np.ndarray, float]:
@@ -114,7 +115,7 @@ def ticks_of(shares: Shares, edges: np.ndarray, room: float) -> list[tuple[float
     found: dict[float, str] = {}
     for place, cell in enumerate(shares.cells):
         left, right = float(edges[place]), float(edges[place + 1])
-        ends = _INTERVAL.match(cell)
+        ends = INTERVAL.match(cell)
         if ends:
             found[left], found[right] = ends[1], ends[2]
         elif not _OPEN.match(cell):

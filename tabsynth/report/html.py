@@ -7,8 +7,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from tabsynth.evaluation.result import Evaluation
-from tabsynth.report import charts, pages
+from tabsynth.report import bars, charts, clauses, formal, pages, roc
 from tabsynth.report.findings import sample_sizes, smallest_leak, tallies, trials
+from tabsynth.report.shareable import CAVEAT, ROWS, to_shareable
 from tabsynth.report.verdict import find_leaks, in_short, rows_text
 from tabsynth.report.words import clean, entries, finite, label, number, percent, span
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def to_html(evaluation: Evaluation) -> str:
+def to_html(evaluation: Evaluation, shareable: bool = False) -> str:
     """Return an evaluation as one self-contained HTML page.
 
     Parameters
@@ -26,6 +27,8 @@ def to_html(evaluation: Evaluation) -> str:
     evaluation : Evaluation
         ``provenance["table"]`` (else ``"source"``) is the title and ``provenance["date"]`` the
         date, where given.
+    shareable : bool
+        Return the page that holds no statistic of real rows (`to_shareable`) instead.
 
     Returns
     -------
@@ -35,10 +38,13 @@ def to_html(evaluation: Evaluation) -> str:
     Notes
     -----
     Privacy: the page shows distributions of the real rows exactly. It is for those who may see the
-    real table; `to_card` is for everybody else.
+    real table. The shareable page shows words that depend on real rows, and numbers of rows, both
+    outside any formal guarantee.
     """
+    if shareable:
+        return _shareable(evaluation)
     full, small = pages.marginals(evaluation.columns)
-    privacy = evaluation.privacy
+    predicted = bars.predictions(evaluation)
     return (
         _environment()
         .get_template("report.html")
@@ -51,8 +57,17 @@ def to_html(evaluation: Evaluation) -> str:
             fidelity=pages.panels(evaluation, "fidelity"),
             utility=pages.panels(evaluation, "utility"),
             fairness=pages.panels(evaluation, "fairness"),
+            predictions=bars.draw_predictions(predicted, "c-bars") if len(predicted) > 1 else None,
+            predicted=predicted,
             disclosure=pages.parts(evaluation),
+            curves=[
+                (curve, roc.draw_roc(curve, f"c-roc-{place}"), roc.above(curve))
+                for place, curve in enumerate(roc.rocs(evaluation))
+            ],
+            attack_model=clauses.attack_model(evaluation),
+            mitigation=clauses.mitigation(evaluation.columns),
             validity=pages.panels(evaluation, "validity"),
+            stability=pages.stability(evaluation),
             finding=find_leaks(evaluation),
             verdict=evaluation.verdict,
             power=smallest_leak(evaluation.verdict),
@@ -66,10 +81,32 @@ def to_html(evaluation: Evaluation) -> str:
             pair_table=pages.pair_table(evaluation.pairs),
             n_compared=sum(finite(column.tvd) is not None for column in evaluation.columns),
             worst_pairs=pages.worst_pairs(evaluation),
-            formal=entries({k: v for k, v in privacy.items() if k not in ("statement", "ledger")}),
+            drawn_pairs=pages.drawn_pairs(evaluation),
+            elements=formal.elements(evaluation),
+            uncovered=formal.uncovered(evaluation),
+            formal=formal.further(evaluation),
+            budget=bars.draw_budget(formal.spends(evaluation), "c-budget"),
+            adds_up=formal.adds_up(evaluation),
             ledger=pages.ledger(evaluation),
             provenance=entries(evaluation.provenance),
             row_counts=[(label(name), number(n)) for name, n in evaluation.rows.items()],
+        )
+    )
+
+
+def _shareable(evaluation: Evaluation) -> str:
+    """Return the page without a statistic of real rows; its template sees nothing but words."""
+    found = to_shareable(evaluation)
+    return (
+        _environment()
+        .get_template("shareable.html")
+        .render(
+            found=found,
+            caveat=CAVEAT,
+            rows=[(ROWS[name], number(n)) for name, n in found.rows.items()],
+            versions=list(found.versions.items()),
+            elements=list(found.formal.items()),
+            budget=bars.draw_budget(found.spends, "c-budget"),
         )
     )
 
@@ -95,6 +132,7 @@ def _environment() -> Environment:
         undefined=StrictUndefined,
         finalize=_printable,
     )
+    environment.globals["clauses"] = clauses
     environment.filters.update(
         number=number, percent=percent, span=span, finite=finite, breakable=_breakable
     )

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
 
-from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Pairs, Score
+from tabsynth.evaluation.result import ColumnProfile, Evaluation, Group, Joint, Pairs, Score
 from tabsynth.report import charts
 from tabsynth.report.findings import PRINCIPLES, principle_of
+from tabsynth.report.formal import ledger_entries
 from tabsynth.report.histograms import is_stretched, shares_of, worst_columns
+from tabsynth.report.joints import Combination, brief, draw_joint, largest_gaps, told
 from tabsynth.report.verdict import own_chance
 from tabsynth.report.words import (
     BASELINE,
@@ -118,8 +119,22 @@ class Pair:
 
     first: str
     second: str
-    tvd: float
+    tvd: float | None
+    reference: float | None
     alone: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """Two columns whose joint distribution is drawn, and the shares behind the drawing."""
+
+    key: str
+    joint: Joint
+    chart: str
+    told: str
+    across: tuple[str, ...]
+    gaps: tuple[Combination, ...]
+    left_out: int
 
 
 @dataclass(frozen=True)
@@ -138,16 +153,18 @@ def panels(evaluation: Evaluation, group: Group) -> list[Panel]:
 
 
 def parts(evaluation: Evaluation) -> list[Part]:
-    """Return the disclosure scores by what they would breach."""
+    """Return the disclosure scores by what they would breach; nothing where nothing was tried."""
     found = panels(evaluation, "disclosure")
-    grouped = (
-        (name, question, tuple(p for p in found if principle_of(p.score) == name))
-        for name, question in PRINCIPLES.items()
-    )
+    if not found and not (evaluation.verdict and evaluation.verdict.findings):
+        return []
     return [
-        Part(name.replace(" ", "-"), label(name), question, members)
-        for name, question, members in grouped
-        if members
+        Part(
+            name.replace(" ", "-"),
+            label(name),
+            question,
+            tuple(p for p in found if principle_of(p.score) == name),
+        )
+        for name, question in PRINCIPLES.items()
     ]
 
 
@@ -233,16 +250,36 @@ def marginals(columns: Sequence[ColumnProfile]) -> tuple[list[Marginal], list[Ma
 
 
 def worst_pairs(evaluation: Evaluation, most: int = WORST_PAIRS) -> list[Pair]:
-    """Return the pairs of columns with the greatest distances, the greatest first."""
+    """Return the pairs of columns that are off most, the worst first."""
     alone = {column.name: finite(column.tvd) for column in evaluation.columns}
     pairs = evaluation.pairs
-    found = [
-        Pair(first, second, value, (alone.get(first), alone.get(second)))
-        for i, first in enumerate(pairs.columns)
-        for j, second in enumerate(pairs.columns[i + 1 :], i + 1)
-        if (value := _at(pairs, i, j)) is not None
+    known = [(x.first, x.second, finite(x.tvd), finite(x.reference)) for x in pairs.worst]
+    if not known:
+        matrix = [
+            (first, second, value, None)
+            for i, first in enumerate(pairs.columns)
+            for j, second in enumerate(pairs.columns[i + 1 :], i + 1)
+            if (value := _at(pairs, i, j)) is not None
+        ]
+        known = sorted(matrix, key=lambda row: -(row[2] or 0.0))
+    return [
+        Pair(first, second, tvd, reference, (alone.get(first), alone.get(second)))
+        for first, second, tvd, reference in known[:most]
     ]
-    return sorted(found, key=lambda pair: -pair.tvd)[:most]
+
+
+def drawn_pairs(evaluation: Evaluation) -> list[DrawnPair]:
+    """Return the worst pairs whose joint distribution is known, ready to be shown."""
+    found = []
+    for place, joint in enumerate(evaluation.pairs.worst[:WORST_PAIRS]):
+        key = f"joint-{place}"
+        chart = draw_joint(joint, f"c-{key}")
+        if chart is None:
+            continue
+        gaps, left_out = largest_gaps(joint)
+        across = tuple(shorten(brief(cell), 26) or "(blank)" for cell in joint.second_cells)
+        found.append(DrawnPair(key, joint, chart, told(joint), across, tuple(gaps), left_out))
+    return found
 
 
 def _at(pairs: Pairs, i: int, j: int) -> float | None:
@@ -273,6 +310,22 @@ def pair_table(pairs: Pairs) -> Table:
     return Table(("#", "Column", "Mean", "Greatest", "With"), tuple(summaries))
 
 
+def stability(evaluation: Evaluation) -> Table | None:
+    """Return how much scores differ between seeds; None where one table was made."""
+    rows = tuple(
+        (
+            score.title,
+            *(number(score.details.get(name)) for name in ("mean", "standard_deviation")),
+            f"{number(score.details.get('minimum'))} to {number(score.details.get('maximum'))}",
+            str(score.details.get("tables", "")),
+        )
+        for score in evaluation.stability
+        if finite(score.value) is not None
+    )
+    header = ("Figure", "Mean", "Standard deviation", "Least to greatest", "Tables")
+    return Table(header, rows) if rows else None
+
+
 def not_covered(evaluation: Evaluation) -> list[str]:
     """Return what no attack of this evaluation looked for."""
     names = [
@@ -283,22 +336,11 @@ def not_covered(evaluation: Evaluation) -> list[str]:
 
 def ledger(evaluation: Evaluation) -> Table | None:
     """Return the privacy ledger as a table; None where there is none."""
-    found = evaluation.privacy.get("ledger")
-    if isinstance(found, Mapping):
-        found = next((item for item in found.values() if _is_table(item)), None)
-    if not _is_table(found):
+    found = ledger_entries(evaluation)
+    if found is None:
         return None
     header = list(dict.fromkeys(key for entry in found for key in entry))
     return Table(
         tuple(label(key) for key in header),
         tuple(tuple(anything(entry.get(key)) for key in header) for entry in found),
-    )
-
-
-def _is_table(value: Any) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    return (
-        isinstance(value, Sequence)
-        and not isinstance(value, str)
-        and len(value) > 0
-        and all(isinstance(entry, Mapping) for entry in value)
     )

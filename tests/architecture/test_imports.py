@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "columns": {"schema.schema", "schema.dtype", "schema.labels", "encoding", *LEAVES},
     "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
+    "given": {"codec", "columns", "constraints", "encoding", "schema.dtype", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", "io.atomic", *PROTOCOLS, *LEAVES},
     # judging: report -> evaluation, which knows nothing of models
@@ -41,12 +42,20 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"evaluation", "errors"},
     # putting it together: cli -> workflow -> synthesizer
     "artifact": {"io", *LEAVES},
-    "synthesizer": {"artifact", "codec", "encoding", "models", "privacy", "schema", *LEAVES},
+    "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
+    "synthesizer": {
+        *("artifact", "codec", "completion", "encoding", "given", "models", "privacy"),
+        *("schema", *LEAVES),
+    },
+    "audit": {
+        *("synthesizer", "evaluation", "privacy.audit", "models", "constraints", "schema", "io"),
+        *LEAVES,
+    },
     "workflow": {"codec", "synthesizer", "evaluation", "report", "schema", *LEAVES},
     "cli": {
         *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
         *("schema", "io"),
-        *("evaluation", "report", "datasets", "benchmark", "config", *LEAVES),
+        *("evaluation", "audit", "report", "datasets", "benchmark", "config", *LEAVES),
     },
     "__main__": {"cli"},
     # beside it

@@ -127,3 +127,21 @@ def test_tables_that_do_not_match_are_refused(run, tables):
 def test_standard_input_can_be_one_of_the_tables_only(run, tables):
     assert run("evaluate", "-", "-", "--input-format", "csv").code == 2
     assert "--input-format" in run("evaluate", tables[0], "-").err
+
+
+def test_further_tables_of_the_same_generator_show_how_much_seeds_matter(run, tables):
+    train, made, unseen = tables
+    other = made.with_name("other.csv")
+    pd.read_csv(made, dtype=str).sample(frac=1, replace=True, random_state=1).to_csv(
+        other, index=False
+    )
+    report = made.with_name("r.html")
+    options = ("--holdout", unseen, "--repeat", other, "--report", report, "--seed", 1, "--json")
+    result = run("evaluate", train, made, *options)
+    assert result.code == 0, result.err
+    assert "Over seeds" in result.err
+    spread = {score["name"]: score["details"] for score in json.loads(result.out)["stability"]}
+    assert spread["tvd_1way"]["tables"] == 2
+    assert 'id="stability"' in report.read_text()
+    alone = run("evaluate", train, made, "--holdout", unseen, "--seed", 1)
+    assert "Over seeds" not in alone.err

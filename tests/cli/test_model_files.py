@@ -80,7 +80,7 @@ def test_the_suffix_chooses_the_format(run, model, suffix):
     ("options", "code", "words"),
     [
         (("-n", "5"), 2, "Missing option '--output'"),
-        (("-o", "a.csv"), 2, "Missing option '--rows'"),
+        (("-o", "a.csv"), 2, "how many rows"),
         (("-n", "-5", "-o", "a.csv"), 2, "--rows"),
         (("-n", "5", "-o", "nowhere/a.csv"), 3, "does not exist"),
         (("-n", "5", "-o", "a.doc"), 2, ".doc"),
@@ -130,3 +130,70 @@ def test_no_torch_is_needed(model, table, verb):
     )
     done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
+
+
+def test_rows_hold_what_is_given_on_the_command_line(run, model):
+    out = model.with_name("fake.csv")
+    arguments = ("sample", model, "-n", 30, "-o", out, "--seed", "3", "--json")
+    result = run(*arguments, "--given", "sick=yes", "--given", "age=50")
+    assert result.code == 0, result.err
+    made = pd.read_csv(out, dtype=str)
+    assert (made["sick"] == "yes").all()
+    assert (made["age"] == "50").all()
+    assert "Given sick, age: 30 rows, drawn directly." in result.err
+    assert json.loads(result.out)["given"] == {
+        **{"columns": ["sick", "age"], "way": "directly", "rows": 30, "draws": 30},
+        **{"acceptance": 1.0, "lowest": 1.0},
+    }
+
+
+def test_rows_of_a_file_are_completed_piece_by_piece(run, table, monkeypatch):
+    monkeypatch.setattr("tabsynth.cli.sample.CHUNK", 4)
+    model, out, wanted = (table.with_name(name) for name in ("m", "fake.csv", "wanted.csv"))
+    part = table.with_name("part.csv")
+    pd.read_csv(table, dtype=str)[["age", "ward", "sick"]].to_csv(part, index=False)
+    run("fit", part, "--model", "independent", "-o", model)
+    ages = [str(age) for age in range(30, 40)]
+    rows = pd.DataFrame({"sick": ["yes", "", "no", "no", ""] * 2, "age": ages})
+    rows.to_csv(wanted, index=False)
+    result = run("sample", model, "--given-file", wanted, "-o", out)
+    assert result.code == 0, result.err
+    made = pd.read_csv(out, dtype=str)
+    assert made["age"].tolist() == ages
+    assert (made["sick"] == rows["sick"])[rows["sick"] != ""].all()
+    assert "Given sick, age: 10 rows" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-n", "5", "--given", "sick"], "COLUMN=VALUE"),
+        (["-n", "5", "--given", "sick=yes", "--given", "sick=no"], "twice"),
+        (["-n", "5", "--given", "sik=yes"], "Did you mean 'sick'"),
+        (["-n", "5", "--given", "ward=ZQX east"], "none that can be asked for"),
+        (["-n", "5", "--given", "age="], "never missing"),
+        (["-n", "5", "--given", "sick=yes", "--given-file", "x.csv"], "one of them"),
+        (["--given", "sick=yes"], "how many rows"),
+        (["-n", "5", "--max-tries", "0"], "max-tries"),
+    ],
+)
+def test_what_cannot_be_given_is_wrong_usage_and_writes_nothing(
+    run, model, listed, arguments, words
+):
+    result = run("sample", model, "-o", model.with_name("fake.csv"), *arguments)
+    assert result.code == 2
+    assert words in " ".join(result.err.split())
+    assert MARK not in result.err
+    assert listed(model.parent) == {"patients.csv", "patients.model"}
+
+
+def test_a_name_with_the_mark_in_it_and_labels_that_are_no_texts_can_be_given(run, tmp_path):
+    frame = pd.DataFrame({"a=b": ["x", "y"] * 30, "n": pd.Categorical([1, 2, 3] * 20)})
+    frame.to_parquet(tmp_path / "t.parquet")
+    run("fit", tmp_path / "t.parquet", "--model", "independent", "-o", tmp_path / "m")
+    given = ("--given", "a=b=x", "--given", "n=2")
+    result = run("sample", tmp_path / "m", "-n", 5, *given, "-o", tmp_path / "fake.parquet")
+    assert result.code == 0, result.err
+    made = pd.read_parquet(tmp_path / "fake.parquet")
+    assert (made["a=b"] == "x").all()
+    assert (made["n"] == 2).all()

@@ -18,6 +18,7 @@ VERBS = [
     ("fit",),
     ("sample",),
     ("evaluate",),
+    ("audit",),
     ("models",),
     ("datasets",),
     ("datasets", "list"),

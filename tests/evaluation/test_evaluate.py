@@ -29,7 +29,7 @@ NO_BASELINE = {
     "formats",
 }
 """Scores of which independent columns say nothing."""
-NEED_UNSEEN = {"augmentation:ill", "importance:ill"}
+NEED_UNSEEN = {"dcr_share", "augmentation:ill", "importance:ill"}
 """Scores other than of disclosure that have no value without a holdout."""
 
 

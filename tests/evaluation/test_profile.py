@@ -98,3 +98,62 @@ def test_of_many_columns_the_pairs_of_the_worst_are_kept(comparison, sample, mix
     assert len(found.columns) == 3
     assert {"town", "income"} <= set(found.columns)
     assert (np.array(found.tvd) + np.eye(3) > 0).all()
+
+
+def test_the_worst_pairs_are_kept_as_joint_distributions(comparison, sample, mixed):
+    train, holdout = sample(900, "a"), sample(600, "c")
+    made = sample(900, "b").assign(ill="ill")  # what was ill or well is all ill
+    found = pairs(comparison(train, made, holdout), mixed)
+    beyond = [joint.tvd - joint.reference for joint in found.worst]
+    assert len(found.worst) == 10
+    assert beyond == sorted(beyond, reverse=True)
+    assert all("ill" in (joint.first, joint.second) for joint in found.worst[:5])
+    places = {name: place for place, name in enumerate(found.columns)}
+    for joint in found.worst:
+        assert joint.tvd == found.tvd[places[joint.first]][places[joint.second]]
+    for joint in found.worst:
+        real, synthetic = np.array(joint.real), np.array(joint.synthetic)
+        assert real.shape == synthetic.shape == (len(joint.first_cells), len(joint.second_cells))
+        assert max(real.shape) <= 9
+        assert real.sum() == pytest.approx(1, abs=1e-4)
+        assert synthetic.sum() == pytest.approx(1, abs=1e-4)
+    joint = next(x for x in found.worst if {x.first, x.second} == {"town", "ill"})
+    assert joint.second_cells == ("ill", "well")
+    for place, town in enumerate(joint.first_cells):
+        here = holdout["town"] == town
+        shares = [(here & (holdout["ill"] == word)).mean() for word in ("ill", "well")]
+        assert joint.real[place] == pytest.approx(shares, abs=1e-6)
+    assert np.array(joint.synthetic)[:, 1].sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("cells", "names"),
+    [
+        (range(80), ("below 10", *(f"[{k}, {k + 10})" for k in range(10, 70, 10)), "70 and above")),
+        ([0] * 190 + list(range(1, 20)), ("below 1", "1 and above")),
+        ([1, 2, 2, None], ("1", "2", "missing")),
+        (
+            [f"c{k}" for k in range(12) for _ in range(12 - k)],
+            (*(f"c{k}" for k in range(7)), "(other)"),
+        ),
+    ],
+)
+def test_a_joint_distribution_has_few_cells_with_names(comparison, cells, names):
+    kind = "category" if isinstance(next(iter(cells)), str) else "number"
+    schema = Schema((Column("x", kind), Column("y", "category")))
+    cells = list(cells)
+    frame = pd.DataFrame(
+        {"x": cells, "y": ["a", "b"] * (len(cells) // 2) + ["a"] * (len(cells) % 2)}
+    )
+    joint = pairs(comparison(frame, frame, frame, schema), schema).worst[0]
+    assert joint.first_cells == names
+    assert joint.real == joint.synthetic
+
+
+def test_without_a_holdout_the_worst_pairs_are_those_with_the_greatest_distance(
+    comparison, sample, mixed
+):
+    found = pairs(comparison(sample(300, "a"), sample(300, "b"), None), mixed)
+    distances = [joint.tvd for joint in found.worst]
+    assert distances == sorted(np.array(found.tvd)[np.triu_indices(6, 1)], reverse=True)[:10]
+    assert {joint.reference for joint in found.worst} == {None}

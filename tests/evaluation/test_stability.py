@@ -5,8 +5,8 @@ import json
 import pytest
 
 from tabsynth.errors import DataError
-from tabsynth.evaluation.result import Evaluation, Finding, Interval, Score
-from tabsynth.evaluation.stability import stability
+from tabsynth.evaluation.result import Evaluation, Finding, Interval, Score, Verdict
+from tabsynth.evaluation.stability import stability, with_stability
 
 
 def score(name, value, better="higher", best=1.0, **known):
@@ -71,3 +71,29 @@ def test_problems_are_said_once_and_findings_are_left_to_each_table():
 def test_one_evaluation_has_no_spread():
     with pytest.raises(DataError, match="at least two evaluations"):
         stability([Evaluation((score("a", 0.5),))])
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("inconclusive", "leak detected", "inconclusive"), True),
+        (("leak detected", "inconclusive", "inconclusive"), False),
+        (("inconclusive", "inconclusive", "inconclusive"), False),
+    ],
+)
+def test_a_leak_of_another_table_is_told(words, told):
+    evaluations = [
+        Evaluation((score("tstr", 0.8 + k / 100),), verdict=Verdict(word, 0.05))
+        for k, word in enumerate(words)
+    ]
+    judged = with_stability(evaluations)
+    assert judged.verdict == evaluations[0].verdict
+    assert [one.details["tables"] for one in judged.stability] == [3]
+    assert any("leak detected" in notice for notice in judged.notices) is told
+    again = Evaluation.from_dict(json.loads(judged.to_json()))
+    assert again.stability == judged.stability
+
+
+def test_one_table_has_no_stability():
+    alone = Evaluation((score("tstr", 0.8),))
+    assert with_stability([alone]) is alone

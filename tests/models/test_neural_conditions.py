@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from tabsynth.models.neural.conditions import Conditions, draw_conditions
+from tabsynth.encoding import Given
+from tabsynth.models.neural.conditions import Conditions, draw_conditions, rarest_condition
 from tabsynth.models.neural.spans import Spans
 from tabsynth.random import Streams
 from tabsynth.testing import toy_table
@@ -70,3 +71,25 @@ def test_a_code_that_no_row_has_is_never_a_condition(index, spans):
     edges = conditions.weights(logarithmic=True).cumsum(0)
     drawn = draw_conditions(5_000, edges, Streams(1).torch("conditions"))
     assert (conditions.counts[drawn] > 0).all()
+
+
+def test_only_codes_that_are_very_rare_are_asked_for_and_of_these_the_rarest(
+    dependent, spans, index
+):
+    conditions = Conditions(index, spans)
+    shares = conditions.weights(logarithmic=False).numpy()
+    names = [
+        (int(spans.order[column]), int(position - spans.starts[column]))
+        for column, position in zip(conditions.columns, conditions.positions, strict=True)
+    ]
+    rank, label = names.index((0, 2)), names.index((3, 1))
+    shares[rank], shares[label] = 2e-4 / 3, 1e-4 / 3  # three blocks have conditions
+    given = Given(dependent, np.zeros(dependent.codes.shape, dtype=bool))
+    given.known[:, [0, 3]] = True
+    aims = rarest_condition(given, shares, spans.column)
+    both = (dependent.codes[:, 0] == 2, dependent.codes[:, 3] == 1)
+    assert (aims[both[1]] == label).all()
+    assert (aims[both[0] & ~both[1]] == rank).all()
+    assert (aims[~both[0] & ~both[1]] == -1).all()
+    given.known[:] = False
+    assert (rarest_condition(given, shares, spans.column) == -1).all()

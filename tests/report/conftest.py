@@ -8,10 +8,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from tabsynth.evaluation.result import ColumnProfile, Evaluation, Interval, Pairs, Score
+from tabsynth.evaluation.result import ColumnProfile, Evaluation, Interval, Joint, Pairs, Score
 
 NOTHING = "No differential privacy was used: nothing here is a formal guarantee."
 
+RATES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.3, 0.5, 0.9]
 SCORES = (
     Score(
         name="c2st",
@@ -93,6 +94,13 @@ SCORES = (
         interval=Interval(0.489, 0.525, 0.95, "DeLong"),
         reference=0.498,
         baseline=0.501,
+        details={
+            "best": "local likelihood",
+            "attacks": {"local likelihood": {}, "nearest row": {}},
+            "members": 8000,
+            "non_members": 1000,
+            "roc": {"fpr": RATES, "tpr": [0.0008, 0.006, 0.012, 0.06, 0.11, 0.31, 0.5, 0.9]},
+        },
     ),
     Score(
         name="membership_tpr",
@@ -106,6 +114,13 @@ SCORES = (
         interval=Interval(0.0085, 0.019, 0.95, "Clopper-Pearson"),
         reference=0.011,
         baseline=0.0095,
+        details={
+            "best": "nearest row",
+            "attacks": {"local likelihood": {}, "nearest row": {}},
+            "members": 8000,
+            "non_members": 1000,
+            "roc": {"fpr": RATES, "tpr": [0.0015, 0.0061, 0.013, 0.057, 0.1, 0.3, 0.49, 0.9]},
+        },
     ),
 )
 
@@ -208,7 +223,24 @@ def pairs_of(columns, seed=11):
     tvd = np.maximum(alone[:, None], alone[None, :]) + (extra + extra.T) / 2
     np.fill_diagonal(tvd, 0)
     names = tuple(column.name for column in compared)
-    return Pairs(names, tuple(tuple(row) for row in tvd.clip(0, 1).tolist()))
+    tvd = tvd.clip(0, 1)
+    places = np.argsort(-np.triu(tvd), axis=None)[:10] if len(names) > 1 else ()
+    worst = tuple(
+        joint_of(compared[place // len(names)], compared[place % len(names)], rng, tvd.flat[place])
+        for place in places
+    )
+    return Pairs(names, tuple(tuple(row) for row in tvd.tolist()), worst)
+
+
+def joint_of(first, second, rng, tvd):
+    """Return a joint distribution of two columns in up to eight cells of each."""
+    cells = [column.cells[:8] for column in (first, second)]
+    sides = []
+    for noise in (0.2, 0.5):
+        shares = np.outer(*(1 / np.arange(2, len(names) + 2) for names in cells))
+        shares *= rng.uniform(1 - noise, 1 + noise, shares.shape)
+        sides.append(tuple(tuple(row) for row in (shares / shares.sum()).tolist()))
+    return Joint(first.name, second.name, *cells, *sides, tvd=float(tvd), reference=float(tvd) / 2)
 
 
 def hospital():

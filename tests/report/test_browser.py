@@ -17,25 +17,40 @@ QUIET = (
     *("--disable-background-networking", "--disable-component-update", "--hide-scrollbars"),
     *("--disable-dev-shm-usage", "--allow-file-access-from-files", "--enable-logging=stderr"),
 )
-# Measured from outside, since the report forbids scripts of its own: a frame as wide as a phone, a
-# frame as wide as a desk, and what in them reaches beyond the edge.
+# Measured from outside, since the pages forbid scripts of their own: frames as wide as a phone and
+# as a desk, what in them reaches beyond the edge, and how far texts stand out from the page.
 MEASURE = """<!doctype html><meta charset="utf-8"><body>
-<iframe id="phone" src="report.html" style="width:390px;height:800px;border:0"></iframe>
-<iframe id="desk" src="report.html" style="width:1280px;height:800px;border:0"></iframe>
+<iframe id="report-phone" src="report.html" style="width:390px;height:800px;border:0"></iframe>
+<iframe id="report-desk" src="report.html" style="width:1280px;height:800px;border:0"></iframe>
+<iframe id="share-phone" src="share.html" style="width:390px;height:800px;border:0"></iframe>
+<iframe id="share-desk" src="share.html" style="width:1280px;height:800px;border:0"></iframe>
 <pre id="found">waiting</pre>
 <script>
+const light = (colour) => {
+  const [r, g, b] = colour.match(/[\\d.]+/g).map((x) => x / 255)
+    .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
 addEventListener("load", () => {
   const lines = [];
-  for (const id of ["phone", "desk"]) {
-    const page = document.getElementById(id).contentDocument;
+  for (const frame of document.querySelectorAll("iframe")) {
+    const page = frame.contentDocument;
     for (const details of page.querySelectorAll("details")) details.open = true;
-    const width = page.documentElement.clientWidth;
-    lines.push(`${id} ${width} ${page.documentElement.scrollWidth} ` +
-      `${page.querySelectorAll("svg").length} ${page.documentElement.scrollHeight}`);
+    const style = (element) => frame.contentWindow.getComputedStyle(element);
+    const paper = light(style(page.body).backgroundColor);
+    let least = 99;
+    for (const element of page.querySelectorAll("p, td, th, h1, h2, li, dt, dd, svg text")) {
+      const ink = light(element.tagName === "text" ? style(element).fill : style(element).color);
+      least = Math.min(least, (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05));
+    }
+    lines.push([frame.id, page.documentElement.clientWidth, page.documentElement.scrollWidth,
+      page.querySelectorAll("svg").length, page.documentElement.scrollHeight,
+      paper.toFixed(3), least.toFixed(2)].join(" "));
   }
   document.getElementById("found").textContent = lines.join("\\n") + "\\ndone";
 });
 </script>"""
+SCHEMES = {"light": 1, "dark": 0}
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +75,16 @@ def complaints(log):
     return [line for line in log.splitlines() if re.search(r":CONSOLE[:(\]]", line)]
 
 
-def test_the_report_fits_a_phone_and_a_desk_without_complaint(browser, evaluation, tmp_path):
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pages_fit_a_phone_and_a_desk_and_can_be_read(browser, evaluation, tmp_path, scheme):
     (tmp_path / "report.html").write_text(to_html(evaluation), encoding="utf-8")
+    (tmp_path / "share.html").write_text(to_html(evaluation, shareable=True), encoding="utf-8")
     (tmp_path / "measure.html").write_text(MEASURE, encoding="utf-8")
     page, log = run(
         browser,
         tmp_path,
         "--window-size=1700,900",
+        f"--blink-settings=preferredColorScheme={SCHEMES[scheme]}",
         "--virtual-time-budget=5000",
         "--dump-dom",
         (tmp_path / "measure.html").as_uri(),
@@ -74,15 +92,17 @@ def test_the_report_fits_a_phone_and_a_desk_without_complaint(browser, evaluatio
     found = re.search(r'<pre id="found">(.*?)done</pre>', page, re.S)
     assert found, f"the page was not measured: {log[-2000:]}"
     measured = {
-        name: tuple(int(x) for x in rest)
+        name: tuple(float(x) for x in rest)
         for name, *rest in (line.split() for line in found[1].strip().splitlines())
     }
-    assert measured["phone"][0] == 390
-    assert measured["desk"][0] == 1280
-    for name, (width, needed, charts, height) in measured.items():
-        assert needed <= width, f"on the {name} the page is {needed} px wide"
-        assert charts == 20
-        assert height > 3000
+    assert len(measured) == 4
+    for name, (width, needed, charts, height, paper, contrast) in measured.items():
+        assert width == (390 if name.endswith("phone") else 1280)
+        assert needed <= width, f"{name} is {needed} px wide"
+        assert charts == (7 + 12 + 1 + 10 + 1 if name.startswith("report") else 0)
+        assert height > 2000
+        assert paper > 0.9 if scheme == "light" else paper < 0.1
+        assert contrast >= 4.5, f"a text of {name} can hardly be read (WCAG AA wants 4.5)"
     assert complaints(log) == []
 
 

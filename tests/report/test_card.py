@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 
 from tabsynth.evaluation.result import Evaluation, Interval
-from tabsynth.report import to_card
+from tabsynth.report import to_card, to_card_dict, to_card_json
+from tabsynth.report.markdown import markdown
 
 
 def cells(line):
@@ -88,6 +90,7 @@ def test_the_card_shows_no_statistic_of_real_rows(evaluation):
         provenance={**evaluation.provenance, "source_sha256": "0" * 64, "path": "secret.csv"},
     )
     assert to_card(hidden) == to_card(evaluation)
+    assert to_card_json(hidden) == to_card_json(evaluation)
     categories = {
         cell
         for column in evaluation.columns
@@ -164,3 +167,56 @@ def test_the_same_evaluation_gives_the_same_card(evaluation):
     assert to_card(evaluation) == to_card(again)
     assert to_card(evaluation).endswith("\n")
     assert not to_card(evaluation).endswith("\n\n")
+
+
+def test_the_card_as_data_says_what_the_card_in_words_says(evaluation):
+    private = {
+        "mechanism": "MST",
+        "epsilon": 0.75,
+        "statement": "Private.",
+        "spends": [{"what": "pairs", "mechanism": "Gaussian", "epsilon": 0.75}],
+    }
+    for known in (evaluation, replace(evaluation, privacy=private)):
+        words, card = to_card(known), to_card_dict(known)
+        texts = [card["purpose"], card["table"], card["date"], card["generator"]["model"]]
+        texts += [card["privacy"]["statement"], *card["limits"]]
+        texts += [column["name"] for column in card["columns"]]
+        texts += [column["transformation"] for column in card["columns"]]
+        texts += [score["title"] for score in card["evaluation"]["scores"]]
+        texts += card["evaluation"]["verdicts"].values()
+        for text in texts:
+            assert text in words or markdown(text) in words, text
+        assert card["tabsynth_card"] == 1
+        assert card["synthetic"] is True
+        assert card["source"] == {
+            "rows": {"synthetic": 10000, "train": 8000, "holdout": 2000},
+            "columns": 16,
+        }
+        assert card["generator"]["seed"] == 7
+        assert json.loads(to_card_json(known)) == card
+    assert card["privacy"]["spends"] == private["spends"]
+
+
+def test_the_card_as_data_holds_just_what_is_known_of_a_score(evaluation):
+    c2st = to_card_dict(evaluation)["evaluation"]["scores"][0]
+    assert c2st == {
+        "name": "c2st",
+        "title": "Two-sample test",
+        "group": "fidelity",
+        "value": 0.641,
+        "interval": {"low": 0.622, "high": 0.66, "level": 0.95},
+        "reference": 0.503,
+        "baseline": 0.934,
+        "better": "half",
+        "best": 0.5,
+        "problem": "",
+    }
+
+
+def test_a_card_as_data_can_be_made_of_nothing():
+    card = to_card_dict(Evaluation(scores=()))
+    assert card["columns"] == card["evaluation"]["scores"] == []
+    assert card["generator"]["model"] is None
+    assert "Nothing was recorded" in card["privacy"]["statement"]
+    unknown = Evaluation(scores=(), privacy={"epsilon": float("nan")})
+    assert json.loads(to_card_json(unknown))["privacy"]["epsilon"] is None

@@ -13,8 +13,17 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tabsynth.evaluation.result import ColumnProfile, Evaluation, Interval, Pairs
+from tabsynth.evaluation.document import read_evaluation
+from tabsynth.evaluation.result import (
+    ColumnProfile,
+    Evaluation,
+    Finding,
+    Interval,
+    Pairs,
+    Verdict,
+)
 from tabsynth.report import to_html
+from tabsynth.report.clauses import CLAUSES, CONTEXT, GOVERNANCE
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 SELF_CLOSED = {"path", "use", "image", "rect", "circle"}
@@ -123,14 +132,16 @@ def test_the_report_is_well_formed_and_stands_alone(evaluation):
     text = to_html(evaluation)
     page = check(text)
     assert "http" not in text.replace("http-equiv", "")
-    assert len(page.all("svg")) == 7 + 12 + 1
+    assert len(page.all("svg")) == 7 + 12 + 1 + 10 + 1
     assert [a["id"] for a in page.all("section")] == [
         "in-short",
+        "context",
         "columns",
         "fidelity",
         "utility",
         "disclosure",
         "privacy",
+        "governance",
         "provenance",
         "notices",
     ]
@@ -168,6 +179,28 @@ def test_the_report_says_what_there_is_to_say(evaluation):
         assert words in text, words
 
 
+def test_sections_name_their_clauses_and_what_is_left_to_fill_in(evaluation):
+    tested = Verdict("inconclusive", 0.05, (Finding("near", "membership", 2, 0.5, 0.5),))
+    text = check(to_html(replace(evaluation, verdict=tested))).text
+    for clause in CLAUSES.values():
+        assert f"ISO/IEC 27559:2022, {clause}" in text, clause
+    for question in (*CONTEXT, *GOVERNANCE):
+        assert question in text
+    for heading in ("Singling out", "Linkability", "Inference", "Membership", "Copying"):
+        assert f">{heading}</h3>" in to_html(evaluation)
+    assert "no statement of conformity" in text
+    assert "They do not hold the model, the seed or this report." in text
+    assert "<dt>Regenerated, never learnt</dt><dd>2 columns</dd>" in to_html(evaluation)
+
+
+def test_what_is_said_of_attackers_fits_the_attacks_that_were_run(evaluation):
+    assert "the 5% of rows that are least like any other" not in to_html(evaluation)
+    vulnerable = replace(evaluation["membership_tpr"], name="membership_vulnerable_tpr")
+    more = replace(evaluation, scores=(*evaluation.scores, vulnerable))
+    assert "the 5% of rows that are least like any other" in to_html(more)
+    assert "What an attacker is taken to know" not in to_html(Evaluation(scores=()))
+
+
 def test_every_score_is_explained_with_its_reference_and_baseline(evaluation):
     text = check(to_html(evaluation)).text
     for score in evaluation.scores:
@@ -180,6 +213,7 @@ def test_every_score_is_explained_with_its_reference_and_baseline(evaluation):
 def test_the_same_evaluation_gives_the_same_bytes(evaluation):
     again = Evaluation.from_dict(evaluation.to_dict())
     assert to_html(evaluation) == to_html(evaluation) == to_html(again)
+    assert to_html(read_evaluation(evaluation.to_json())) == to_html(evaluation)
 
 
 def test_another_process_gives_the_same_bytes_without_pyplot(evaluation, tmp_path):
@@ -200,7 +234,7 @@ def test_another_process_gives_the_same_bytes_without_pyplot(evaluation, tmp_pat
 
 def test_a_report_on_150_columns_is_complete_and_small(wide_evaluation):
     page = check(to_html(wide_evaluation))
-    assert len(page.all("svg")) == 7 + 150 + 1
+    assert len(page.all("svg")) == 7 + 150 + 1 + 10 + 1
     assert "The 24 columns that differ most" in page.text
     assert "The other 126 columns, small" in page.text
     for column in wide_evaluation.columns:
@@ -303,7 +337,7 @@ def test_a_score_without_a_value_shows_its_problem_and_no_chart(evaluation):
     broken = replace(evaluation.scores[0], value=None, problem="Too few rows: 12 of 40.")
     page = check(to_html(replace(evaluation, scores=(broken, *evaluation.scores[1:]))))
     assert "No value. Too few rows: 12 of 40." in page.text
-    assert len(page.all("svg")) == 6 + 12 + 1
+    assert len(page.all("svg")) == 6 + 12 + 1 + 10 + 1
 
 
 def test_a_weakness_of_a_score_is_shown_beside_its_value(evaluation):

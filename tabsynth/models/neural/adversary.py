@@ -102,7 +102,7 @@ class Generator(nn.Module):
         noise = draw_gumbel(logits.shape, generator, logits.device)
         soft = softmax((logits + noise) / temperature, self.spans)
         whole = [
-            torch.zeros_like(view).scatter_(2, view.argmax(-1, keepdim=True), 1.0).flatten(1)
+            torch.zeros_like(view).scatter_(2, view.max(-1, keepdim=True).indices, 1.0).flatten(1)
             for view in self.spans.views(soft.detach())
         ]
         shares = soft + (torch.cat(whole, dim=1) - soft.detach())

@@ -85,7 +85,12 @@ class Decoder(nn.Module):
         self, latent: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
-        hidden = self.body(latent)
+        return self.finish(self.body(latent), generator)
+
+    def finish(
+        self, hidden: torch.Tensor, generator: torch.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Draw rows from hidden units."""
         index = draw(self.codes(hidden), self.spans, generator)
         if self.offsets is None:
             return index, hidden.new_zeros((len(index), 0))

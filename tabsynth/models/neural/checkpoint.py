@@ -13,7 +13,7 @@ from torch import nn
 
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ArtifactError, ConfigError
-from tabsynth.io.atomic import atomic_path
+from tabsynth.io.atomic import atomic_path, check_output
 from tabsynth.models.base import Model
 from tabsynth.random import Streams
 
@@ -86,7 +86,7 @@ class Checkpoint:
             for key, value in _state(item).items()
         }
         document = {"format": FORMAT, "run": self.run, "values": values}
-        data = save(tensors, {KEY: json.dumps(document, sort_keys=True)})
+        data = save(tensors, {KEY: json.dumps(document)})
         with atomic_path(self.path, force=True) as temporary:
             temporary.write_bytes(data)
 
@@ -131,8 +131,17 @@ def open_checkpoint(
     streams: Streams,
     device: torch.device,
 ) -> Checkpoint | None:
-    """Return the checkpoint at `path` of a model's training; None where there is no path."""
-    return None if path is None else Checkpoint(path, describe_run(model, table, streams, device))
+    """Return the checkpoint at `path` of a model's training; None where there is no path.
+
+    Raises
+    ------
+    DataError
+        If no file can be written there.
+    """
+    if path is None:
+        return None
+    check_output(path, force=True)
+    return Checkpoint(path, describe_run(model, table, streams, device))
 
 
 def describe_run(

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 
+from tabsynth.encoding.given import Given
+from tabsynth.encoding.layout import Layout
 from tabsynth.models.neural.spans import Spans
+
+RARE = 1e-3
+"""Share of the rows below which a code is asked for by its condition."""
 
 
 class Conditions:
@@ -87,17 +93,53 @@ class Conditions:
 
 def discrete_columns(spans: Spans) -> list[int]:
     """Return the columns of an index that conditions may speak of."""
-    layout = spans.layout
+    return sorted(int(spans.column[number]) for number in discrete_blocks(spans.layout))
+
+
+def discrete_blocks(layout: Layout) -> list[int]:
+    """Return the blocks that conditions may speak of."""
     parents = {block.parent for block in layout}
-    columns = [
-        int(spans.column[number])
+    return [
+        number
         for number, block in enumerate(layout)
         if block.size > 1
         and not block.has_offset
         and block.parent is None
         and number not in parents
     ]
-    return sorted(columns)
+
+
+def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Return the condition of the rarest code that each row is given, if it is rarer than `RARE`.
+
+    Rows of one condition follow the other columns less well than rows of all conditions together,
+    which the last step of the training calibrates. So it is asked for only where rows of all
+    conditions would hardly ever fit. -1 stands for no condition.
+
+    Parameters
+    ----------
+    given : Given
+    frequencies : ndarray of float, shape (n_conditions,)
+        How often each condition is met.
+    column : ndarray of int64, shape (n_blocks,)
+        Column of an index that each block is (see `Spans`).
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+    """
+    best = np.full(len(given), -1)
+    blocks = sorted(discrete_blocks(given.layout), key=lambda number: column[number])
+    lowest = np.full(len(given), RARE / max(len(blocks), 1))
+    begin = 0
+    for block in blocks:
+        condition = begin + given.table.codes[:, block].astype(np.int64)
+        begin += given.layout[block].size
+        # A condition that was never met in training says nothing to the generator.
+        often = frequencies[condition]
+        better = given.known[:, block] & (often > 0) & (often < lowest)
+        best[better], lowest[better] = condition[better], often[better]
+    return best
 
 
 def draw_conditions(n: int, edges: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,10 @@ from tabsynth.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 PRECISIONS = ("auto", "float32", "bfloat16")
+
+Owner = TypeVar("Owner", bound=Any)
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 
 def choose_device(name: str) -> torch.device:
@@ -83,6 +88,31 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     return torch.autocast(device.type, dtype=torch.bfloat16)
 
 
+def compiled(function: Callable[Arguments, Result], wanted: bool) -> Callable[Arguments, Result]:
+    """Return `function` compiled by torch at its first call, or as it is.
+
+    Raises
+    ------
+    ConfigError
+        When it is called, if it cannot be compiled here.
+    """
+    if not wanted:
+        return function
+    fast = torch.compile(function, dynamic=False)
+
+    def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return fast(*args, **kwargs)
+        except torch._dynamo.exc.TorchDynamoException as error:
+            raise ConfigError(
+                "compile is true, but torch cannot compile the layers on this machine: on a "
+                "processor it needs a C++ compiler (such as g++), on CUDA Triton. Set compile to "
+                "false."
+            ) from error
+
+    return call
+
+
 @contextmanager
 def threads(n: int | None) -> Iterator[None]:
     """Compute on at most `n` threads of the processor inside the block; None changes nothing.
@@ -99,3 +129,20 @@ def threads(n: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def on_few_threads(
+    method: Callable[Concatenate[Owner, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Result]:
+    """Let a method of a model compute on at most ``self.parameters.threads`` threads.
+
+    Networks of this size gain little from a second thread, and lose very much where other programs
+    want the processor too, as the threads of one operation wait for each other.
+    """
+
+    @wraps(method)
+    def limited(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        with threads(self.parameters.threads):
+            return method(self, *args, **kwargs)
+
+    return limited

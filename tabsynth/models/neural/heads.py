@@ -14,6 +14,9 @@ from tabsynth.models.neural.spans import Spans
 NEVER = -1e4
 """The logit of a code that is never drawn."""
 
+NARROW = 24
+"""Blocks of at most as many codes are narrow."""
+
 RANK = 32
 """Number of hidden units in front of the blocks that have very many codes."""
 
@@ -75,8 +78,18 @@ def softmax(logits: torch.Tensor, spans: Spans) -> torch.Tensor:
     tensor of float, shape (n_rows, spans.width)
         0 in the padding.
     """
-    parts = [torch.softmax(view, -1).flatten(1) for view in spans.views(logits)]
-    return torch.cat(parts, dim=1)
+    return torch.cat([_softmax(view).flatten(1) for view in spans.views(logits)], dim=1)
+
+
+def _softmax(view: torch.Tensor) -> torch.Tensor:
+    """Return the softmax along the last dimension, with rows innermost where that is short.
+
+    The processor works on several rows at once only if they lie side by side: three times as fast
+    at a width of ten, no faster at eighty.
+    """
+    if view.shape[-1] > NARROW:
+        return torch.softmax(view, -1)
+    return torch.softmax(view.permute(1, 2, 0).contiguous(), 1).permute(2, 0, 1)
 
 
 class _CrossEntropy(torch.autograd.Function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -97,6 +98,22 @@ class OffsetHead(nn.Module):
         loss = scaled + 2 * nn.functional.softplus(-scaled) + log_scale
         uniform = values + 2 * nn.functional.softplus(-values)
         return (loss - uniform) * self.used[slots]
+
+    def weigh(self, hidden: torch.Tensor) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+        """Return what gives the log-density of offsets, up to a term that hidden units lack.
+
+        It takes slots and stretched offsets, each of shape (n_offsets,), and returns a tensor of
+        shape (n_offsets, n_rows).
+        """
+        locations: torch.Tensor = self.shift(hidden).T
+        scales = torch.exp(self.log_scale.clamp_min(NARROWEST))
+
+        def density(slots: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+            scaled = (values[:, None] - locations[slots]) / scales[slots, None]
+            weights = -scaled - 2 * nn.functional.softplus(-scaled)
+            return weights * self.used[slots, None]
+
+        return density
 
     def draw(
         self, hidden: torch.Tensor, slots: torch.Tensor, generator: torch.Generator

@@ -14,9 +14,9 @@ import torch
 
 from tabsynth.models.base import HyperParameters
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept
-from tabsynth.models.neural.device import PRECISIONS, threads
+from tabsynth.models.neural.device import PRECISIONS
 from tabsynth.models.neural.stopping import CHECKS, EarlyStopping, interruptible
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.validation import check_choice, check_flag, check_integer, check_real
 from tabsynth.monitor import Monitor, Progress
 
 REPORTS = 100
@@ -53,18 +53,23 @@ class TrainingParameters(HyperParameters):
     precision : {"auto", "float32", "bfloat16"}
         Of the arithmetic inside layers, when training; auto is bfloat16 on CUDA, else float32.
     threads : int or None
-        Most threads of the processor that training uses; None leaves it to torch.
+        Most threads of the processor that are used; None leaves it to torch.
+    compile : bool
+        Whether torch compiles the layers first, which takes minutes and a compiler. Worth a try for
+        long trainings on CUDA; on a processor it was no faster.
     """
 
     max_seconds: float | None = None
     precision: str = "auto"
     threads: int | None = 1
+    compile: bool = False
 
     def __post_init__(self) -> None:
         if self.max_seconds is not None:
             check_real("max_seconds", self.max_seconds, 1e-3)
         check_choice("precision", self.precision, PRECISIONS)
         check_integer("threads", self.threads, 1, optional=True)
+        check_flag("compile", self.compile)
 
 
 class Training:
@@ -143,7 +148,7 @@ class Training:
         self._resume()
         written, pause = time.monotonic(), CHECKPOINT_SECONDS
         first = self.step
-        with threads(self.parameters.threads), interruptible() as interrupted:
+        with interruptible() as interrupted:
             while self.step < self.steps:
                 self.stopped = self._reason(first, interrupted())
                 if self.stopped:

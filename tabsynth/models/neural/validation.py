@@ -54,3 +54,15 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
     """
     if value not in choices:
         raise ConfigError(f"{name} must be one of {', '.join(choices)}. Got {value!r}.")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Check that a hyper-parameter is true or false.
+
+    Raises
+    ------
+    ConfigError
+        If it is not.
+    """
+    if not isinstance(value, bool):
+        raise ConfigError(f"{name} must be true or false. Got {value!r}.")
