@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -45,10 +46,10 @@ from tabsynth.random import Streams
 MOST_WEIGHTS = 3_000_000
 """Most weights of the first layer; tables with more blocks get shorter embeddings and layers."""
 PHASE = "sampling autoregressive"
-FEWEST_HELD_OUT = 50
-"""Rows held out at least, where any are."""
-MOST_HELD_OUT = 0.2
-"""Largest share of the rows that is held out where nothing is said."""
+FEWEST_HELD_OUT = 20
+"""Rows held out at least, where they are asked for."""
+USUALLY_HELD_OUT = 50
+"""Rows held out at least where nothing is said; none where these were more than a fifth."""
 
 
 @dataclass(frozen=True)
@@ -246,8 +247,7 @@ class Autoregressive(IterativeModel):
         """Return the numbers of the rows that are held out, and of those that are not."""
         share, device = self.parameters.held_out, generator.device
         if share is None:
-            count = max(FEWEST_HELD_OUT, n_rows // 20)
-            count *= count <= MOST_HELD_OUT * n_rows
+            count = max(USUALLY_HELD_OUT, n_rows // 20) if n_rows >= 5 * USUALLY_HELD_OUT else 0
         else:
             count = round(share * n_rows)
             if share and count < FEWEST_HELD_OUT:
@@ -356,7 +356,8 @@ class Autoregressive(IterativeModel):
         device = spans.device
         flags = given.known[:, spans.order]
         some, every = (
-            frozenset(which.nonzero()[0].tolist()) for which in (flags.any(0), flags.all(0))
+            frozenset(np.flatnonzero(which).tolist())
+            for which in (flags.any(axis=0), flags.all(axis=0))
         )
         unrolled = Unrolled(self._network, self._order(spans), some, every)
         known = Known(

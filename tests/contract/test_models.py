@@ -5,7 +5,7 @@ import pytest
 from tabsynth.models import models
 from tabsynth.testing import check_model
 
-QUICK = {"tvae": {"steps": 15}, "ctgan": {"steps": 10}}
+QUICK = {"tvae": {"steps": 15}, "ctgan": {"steps": 10}, "autoregressive": {"steps": 15}}
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -9,7 +9,7 @@ from torch import nn
 
 from tabsynth.models.neural.heads import NEVER, RANK
 from tabsynth.models.neural.linear import uniform
-from tabsynth.models.neural.places import FEATURES, KNOTS, OCTAVES, Places
+from tabsynth.models.neural.places import FEATURES, KNOTS, OCTAVES, Places, describe_codes
 from tabsynth.models.neural.spans import WIDE, Bucket, Spans
 
 Factors = tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
@@ -19,6 +19,7 @@ Factors = tuple[torch.Tensor | None, torch.Tensor | None, torch.Tensor | None]
 class BlockHead(nn.Module):
     """The linear layers from the hidden units of blocks to the logits of their codes.
 
+    Codes that are places on a line share weights with their neighbours, besides those of their own.
     Blocks of more than `WIDE` codes are reached through `RANK` units.
 
     Parameters
@@ -27,10 +28,16 @@ class BlockHead(nn.Module):
         Blocks of a width.
     hidden : int
         Hidden units of each block.
+    features : tensor of float, shape (spans.width, FEATURES)
+        See `describe_codes`.
     generator : torch.Generator
     """
 
-    def __init__(self, bucket: Bucket, hidden: int, generator: torch.Generator) -> None:
+    features: torch.Tensor
+
+    def __init__(
+        self, bucket: Bucket, hidden: int, features: torch.Tensor, generator: torch.Generator
+    ) -> None:
         super().__init__()
         shapes = [(bucket.count, hidden, bucket.width)]
         if bucket.width > WIDE:
@@ -40,13 +47,19 @@ class BlockHead(nn.Module):
             uniform(shape, gain * math.sqrt(3 / shape[1]), generator)
             for shape, gain in zip(shapes, gains, strict=True)
         )
+        self.smooth = nn.Parameter(torch.zeros((bucket.count, shapes[-1][1], FEATURES)))
+        own = features[bucket.start : bucket.stop].view(bucket.count, bucket.width, FEATURES)
+        self.register_buffer("features", own.transpose(1, 2).contiguous(), persistent=False)
+
+    def last(self) -> torch.Tensor:
+        """Return the weights of the last layer, (count, n_in, width)."""
+        return torch.baddbmm(self.layers[-1], self.smooth, self.features)
 
     def forward(self, hidden: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """Return logits, (count, n_rows, width), of hidden units (count, n_rows, hidden)."""
-        *inner, last = self.layers
-        for layer in inner:
+        for layer in self.layers[:-1]:
             hidden = torch.bmm(hidden, layer)
-        return torch.baddbmm(bias, hidden, last)
+        return torch.baddbmm(bias, hidden, self.last())
 
 
 class MaskedNetwork(nn.Module):
@@ -100,7 +113,8 @@ class MaskedNetwork(nn.Module):
         self.first_bias = nn.Parameter(torch.zeros(n * h))
         self.inner = uniform((n, h, h), math.sqrt(3 / h), generator)
         self.inner_bias = nn.Parameter(torch.zeros((n, 1, h)))
-        self.heads = nn.ModuleList(BlockHead(bucket, h, generator) for bucket in spans.buckets)
+        codes = describe_codes(spans)
+        self.heads = nn.ModuleList(BlockHead(part, h, codes, generator) for part in spans.buckets)
         self.bias = nn.Parameter(torch.full((spans.width,), NEVER))
 
     @torch.no_grad()

@@ -96,7 +96,7 @@ class Places:
         Returns
         -------
         tensor of float, shape (n_rows, n_numbers, FEATURES)
-            Hats on equally spaced knots, then sines and cosines; 0 where the number is missing.
+            See `describe`; 0 where the number is missing.
         """
         upper = index[:, self.parents]
         known = (upper != self.missing)[..., None]
@@ -107,7 +107,29 @@ class Places:
         inside = (padded[:, self.offsets] + 1) / 2
         whole = (upper - spans.starts[self.parents]) + (lower + inside) / self.parts
         place = (whole / self.sizes).clamp(0.0, 1.0)[..., None]
-        knots = torch.linspace(0.0, 1.0, KNOTS, device=place.device)
-        hats = (1 - (place - knots).abs() * (KNOTS - 1)).clamp_min(0.0)
-        turns = place * (math.pi * 2.0 ** torch.arange(OCTAVES, device=place.device))
-        return torch.cat([hats, turns.sin(), turns.cos()], dim=2) * known
+        return describe(place) * known
+
+
+def describe(places: torch.Tensor) -> torch.Tensor:
+    """Return the features of places from 0 to 1, (..., FEATURES), of places (..., 1).
+
+    They are hats on equally spaced knots, then sines and cosines.
+    """
+    knots = torch.linspace(0.0, 1.0, KNOTS, device=places.device)
+    hats = (1 - (places - knots).abs() * (KNOTS - 1)).clamp_min(0.0)
+    turns = places * (math.pi * 2.0 ** torch.arange(OCTAVES, device=places.device))
+    return torch.cat([hats, turns.sin(), turns.cos()], dim=-1)
+
+
+def describe_codes(spans: Spans) -> torch.Tensor:
+    """Return the features of the middle of every code, (spans.width, FEATURES).
+
+    They are 0 for codes that are no places: those of categories, and of missing values.
+    """
+    places = np.full(spans.width, np.nan, dtype=np.float32)
+    for block, start in zip(spans.layout, spans.starts[spans.column].tolist(), strict=True):
+        if block.ordinal:
+            codes = np.delete(np.arange(block.size), [] if block.missing is None else block.missing)
+            places[start + codes] = (np.arange(len(codes)) + 0.5) / max(len(codes), 1)
+    found = torch.from_numpy(places).to(spans.device)[:, None]
+    return describe(found.nan_to_num()) * ~found.isnan()

@@ -13,7 +13,7 @@ from tabsynth.models.neural.spans import Spans
 
 CELLS = 2**22
 """Numbers that embeddings, or the logits of one block, may take for the rows made at a time."""
-MOST_ROWS = 8192
+MOST_ROWS = 4096
 """Rows made at a time, at most."""
 ROUNDS = 5
 """Corrections of the shares of a block's codes."""
@@ -133,6 +133,7 @@ class Unrolled:
             for children, above in spans.levels
             for column, parent in zip(children.tolist(), above.tolist(), strict=True)
         }
+        lasts = {head: head.last() for head in network.heads if isinstance(head, BlockHead)}
         first = network.first.view(n, d, n, -1)
         present = network.present.view(n, n, -1)
         self.steps: list[_Step] = []
@@ -143,7 +144,7 @@ class Unrolled:
                 weights = torch.cat([first[heard, :, column], present[heard, None, column]], dim=1)
                 number, (head, row, start) = numbers.get(column), _head_of(network, column)
                 size = int(spans.sizes[column])
-                layers = [layer[row] for layer in head.layers]
+                inner = [layer[row] for layer in head.layers[:-1]]
                 part = None if number is None else slice(number, number + 1)
                 self.steps.append(
                     _Step(
@@ -159,7 +160,7 @@ class Unrolled:
                         network.first_bias.view(n, -1)[column],
                         network.inner[column],
                         network.inner_bias[column, 0],
-                        [*layers[:-1], layers[-1][:, :size].contiguous()],
+                        [*inner, lasts[head][row, :, :size].contiguous()],
                         network.bias[start : start + size],
                     )
                 )
