@@ -169,19 +169,23 @@ class MaskedNetwork(nn.Module):
         layers = _times(hidden.view(-1, n, h).transpose(0, 1), factors[1])
         inner = torch.relu(torch.baddbmm(self.inner_bias, layers, self.inner))
         layers = layers + _times(inner, factors[2])
-        codes = (index - self.spans.starts).long().T
-        parts, column = [], 0
-        for bucket, head in zip(self.spans.buckets, self.heads, strict=True):
-            some = slice(column, column + bucket.count)
-            own = self.bias[bucket.start : bucket.stop].view(bucket.count, 1, bucket.width)
-            logits = head(layers[some], own).flatten(0, 1).float()
-            wanted = codes[some].reshape(-1)
-            parts.append(nn.functional.cross_entropy(logits, wanted, reduction="none"))
-            column += bucket.count
-        losses = torch.cat(parts)
+        losses = torch.cat(self._losses(layers, (index - self.spans.starts).long().T))
         if self.spans.levels:
             losses = losses * self.spans.meant(index).T.reshape(-1)
         return losses.sum() / len(index)
+
+    def _losses(self, layers: torch.Tensor, codes: torch.Tensor) -> list[torch.Tensor]:
+        """Return the losses of each bucket, (count * n_rows,), of codes (n_blocks, n_rows)."""
+        buckets = self.spans.buckets
+        # Splits, not slices: on the way back each slice would fill a whole layer with zeros.
+        counts, lengths = zip(*((b.count, b.count * b.width) for b in buckets), strict=True)
+        parts = (layers.split(counts), self.bias.split(lengths), codes.split(counts))
+        losses = []
+        for bucket, head, some, bias, wanted in zip(buckets, self.heads, *parts, strict=True):
+            logits = head(some, bias.view(bucket.count, 1, bucket.width)).flatten(0, 1).float()
+            target = wanted.reshape(-1)
+            losses.append(nn.functional.cross_entropy(logits, target, reduction="none"))
+        return losses
 
 
 def _times(values: torch.Tensor, factors: torch.Tensor | None) -> torch.Tensor:

@@ -13,7 +13,7 @@ from tabsynth.models.neural.spans import Spans
 
 CELLS = 2**22
 """Numbers that embeddings, or the logits of one block, may take for the rows made at a time."""
-MOST_ROWS = 4096
+MOST_ROWS = 2048
 """Rows made at a time, at most."""
 ROUNDS = 5
 """Corrections of the shares of a block's codes."""
@@ -75,8 +75,8 @@ class _Step:
 
     def hidden(self, told: torch.Tensor) -> torch.Tensor:
         """Return hidden units, (n_rows, hidden), from what is told, (n_rows, at least n_in)."""
-        layer = torch.relu(torch.addmm(self.first_bias, told[:, : len(self.first)], self.first))
-        return layer + torch.relu(torch.addmm(self.inner_bias, layer, self.inner))
+        layer = torch.addmm(self.first_bias, told[:, : len(self.first)], self.first).relu_()
+        return torch.addmm(self.inner_bias, layer, self.inner).relu_().add_(layer)
 
     def logits(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the logits of the codes, (n_rows, size)."""
@@ -88,7 +88,7 @@ class _Step:
     def calibrate(self, hidden: torch.Tensor, shares: torch.Tensor) -> None:
         """Move the network's biases until codes come with `shares`, (size,), by expectation."""
         wanted = shares.clamp_min(1e-30).log()
-        for _ in range(ROUNDS):
+        for _ in range(ROUNDS if len(hidden) else 0):
             found = torch.softmax(self.logits(hidden), 1).mean(0).clamp_min(1e-9).log()
             self.bias.add_(torch.where(shares > 0, (wanted - found).clamp(-1.0, 1.0), 0.0))
 
@@ -195,7 +195,9 @@ class Unrolled:
         offsets : tensor of float, shape (n_rows, n_offset_blocks)
         """
         spans, device = self.network.spans, self.network.spans.device
-        told = torch.zeros((n_rows, self.width), device=device)
+        # Where nothing is known, only what has been drawn is read.
+        new = torch.empty if known is None else torch.zeros
+        told = new((n_rows, self.width), device=device)
         index = spans.starts.repeat(n_rows, 1)
         shape = (n_rows, len(spans.offset_columns))
         offsets = torch.rand(shape, generator=generator, device=device).mul_(2).sub_(1)
@@ -208,26 +210,25 @@ class Unrolled:
         meant: dict[int, torch.Tensor] = {}
         for step in self.steps:
             column, size = step.column, step.size
-            drawn = torch.ones(n_rows, dtype=torch.bool, device=device)
+            drawn: torch.Tensor | None = None
             if step.parent is not None:
                 drawn = spans.refined[index[:, step.parent]]
                 if step.parent in meant:
                     drawn &= meant[step.parent]
                 meant[column] = drawn
             hidden = step.hidden(told)
-            if shares is not None and drawn.any():
-                step.calibrate(hidden[drawn], shares[step.start : step.start + size])
+            if shares is not None:
+                wanted = shares[step.start : step.start + size]
+                step.calibrate(hidden if drawn is None else hidden[drawn], wanted)
             level = torch.rand((n_rows, 1), generator=generator, device=device)
             codes = _draw(step.logits(hidden), level)
-            if step.parent is not None:
-                codes = torch.where(drawn, codes, 0)
-            here = step.start + codes
+            here = step.start + (codes if drawn is None else torch.where(drawn, codes, 0))
             if known is not None:
                 here = torch.where(known.flags[:, column], index[:, column], here)
             index[:, column] = here
             if step.offset is not None:
                 carries = self.carries[here]
-                if step.parent is not None:
+                if drawn is not None:
                     carries = torch.where(drawn, carries, self.carries[index[:, step.parent]])
                 offsets[:, step.offset] *= carries
             said = self.embed[here]
@@ -242,8 +243,9 @@ class Unrolled:
 def _draw(logits: torch.Tensor, level: torch.Tensor) -> torch.Tensor:
     """Return a code of each row, (n_rows,), from logits (n_rows, size) and levels in [0, 1)."""
     edges = torch.softmax(logits, 1).cumsum(1)
-    codes = torch.searchsorted(edges, level * edges[:, -1:], right=True)[:, 0]
-    return codes.clamp_max(edges.shape[1] - 1)
+    # Below the last edge, whatever the rounding: codes at the end may be ones that never come.
+    reached = level * edges[:, -1:] * (1 - 1e-6)
+    return torch.searchsorted(edges, reached, right=True)[:, 0]
 
 
 def _head_of(network: MaskedNetwork, column: int) -> tuple[BlockHead, int, int]:
