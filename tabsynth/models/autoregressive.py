@@ -73,7 +73,7 @@ class AutoregressiveParameters(TrainingParameters):
     learning_rate : float
         Of AdamW, at its highest; it falls along half a cosine.
     weight_decay : float
-        Of AdamW.
+        Of AdamW; strong, since it keeps rows from being learnt by heart.
     average : float
         Decay of the moving average of the weights, which is what is kept.
     held_out : float or None
@@ -97,11 +97,11 @@ class AutoregressiveParameters(TrainingParameters):
     embedding: int = 16
     hidden: int = 64
     shuffled: float = 0.3
-    embedding_dropout: float = 0.1
-    dropout: float = 0.3
-    learning_rate: float = 4e-3
-    weight_decay: float = 1e-2
-    average: float = 0.99
+    embedding_dropout: float = 0.05
+    dropout: float = 0.1
+    learning_rate: float = 1e-2
+    weight_decay: float = 0.5
+    average: float = 0.995
     held_out: float | None = None
     patience: int = 10
     epochs: int | None = None
@@ -279,7 +279,7 @@ class Autoregressive(IterativeModel):
             epochs=own.epochs,
             steps=own.steps,
             batch_size=own.batch_size,
-            usual_epochs=12,
+            usual_epochs=15,
             most_steps=3500,
         )
         warm_up = max(1, min(100, run.steps // 10))
