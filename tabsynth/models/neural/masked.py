@@ -178,8 +178,12 @@ class MaskedNetwork(nn.Module):
         """Return the losses of each bucket, (count * n_rows,), of codes (n_blocks, n_rows)."""
         buckets = self.spans.buckets
         # Splits, not slices: on the way back each slice would fill a whole layer with zeros.
-        counts, lengths = zip(*((b.count, b.count * b.width) for b in buckets), strict=True)
-        parts = (layers.split(counts), self.bias.split(lengths), codes.split(counts))
+        counts = [bucket.count for bucket in buckets]
+        lengths = [bucket.count * bucket.width for bucket in buckets]
+        parts = [
+            torch.split(values, sizes)
+            for values, sizes in ((layers, counts), (self.bias, lengths), (codes, counts))
+        ]
         losses = []
         for bucket, head, some, bias, wanted in zip(buckets, self.heads, *parts, strict=True):
             logits = head(some, bias.view(bucket.count, 1, bucket.width)).flatten(0, 1).float()
