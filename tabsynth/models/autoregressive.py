@@ -28,6 +28,7 @@ from tabsynth.models.neural.device import (
     read_weights,
     write_weights,
 )
+from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
@@ -46,10 +47,7 @@ from tabsynth.random import Streams
 MOST_WEIGHTS = 3_000_000
 """Most weights of the first layer; tables with more blocks get shorter embeddings and layers."""
 PHASE = "sampling autoregressive"
-FEWEST_HELD_OUT = 20
-"""Rows held out at least, where they are asked for."""
-USUALLY_HELD_OUT = 50
-"""Rows held out at least where nothing is said; none where these were more than a fifth."""
+"""What drawing is called in reports."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,9 @@ class AutoregressiveParameters(TrainingParameters):
         more than some fifty blocks get fewer of both.
     shuffled : float
         Share of the steps that learn to draw rows whose columns are given in part, any of them.
-    embedding_dropout, dropout : float
-        Share of the embeddings' numbers, and of the hidden units, that are left out in a step.
+    dropout, embedding_dropout : float or None
+        Share of the hidden units, and of the embeddings' numbers, that are left out in a step. None
+        takes the more the fewer rows there are, from 0.04 to 0.3, and half of it for embeddings.
     learning_rate : float
         Of AdamW, at its highest; it falls along half a cosine.
     weight_decay : float
@@ -97,8 +96,8 @@ class AutoregressiveParameters(TrainingParameters):
     embedding: int = 16
     hidden: int = 64
     shuffled: float = 0.3
-    embedding_dropout: float = 0.05
-    dropout: float = 0.1
+    dropout: float | None = None
+    embedding_dropout: float | None = None
     learning_rate: float = 1e-2
     weight_decay: float = 0.5
     average: float = 0.995
@@ -118,13 +117,12 @@ class AutoregressiveParameters(TrainingParameters):
         check_integer("embedding", self.embedding, 1)
         check_integer("hidden", self.hidden, 1)
         check_real("shuffled", self.shuffled, 0.0, 1.0)
-        check_real("embedding_dropout", self.embedding_dropout, 0.0, 0.9)
-        check_real("dropout", self.dropout, 0.0, 0.9)
+        for name in ("dropout", "embedding_dropout", "held_out"):
+            if getattr(self, name) is not None:
+                check_real(name, getattr(self, name), 0.0, 0.5 if name == "held_out" else 0.9)
         check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
         check_real("weight_decay", self.weight_decay, 0.0, 1.0)
         check_real("average", self.average, 0.0, 1.0 - 1e-6)
-        if self.held_out is not None:
-            check_real("held_out", self.held_out, 0.0, 0.5)
         check_integer("patience", self.patience, 1)
         check_integer("epochs", self.epochs, 1, optional=True)
         check_integer("steps", self.steps, 1, optional=True)
@@ -135,6 +133,12 @@ class AutoregressiveParameters(TrainingParameters):
     def targets(self) -> tuple[str, ...]:
         """The names of the targets."""
         return self.target if isinstance(self.target, tuple) else (self.target,)
+
+    def dropouts(self, n_rows: int) -> tuple[float, float]:
+        """Return the dropout of hidden units and of embeddings for a table of `n_rows` rows."""
+        usual = min(max(round(50 * 15 / n_rows**0.5) / 50, 0.04), 0.3)
+        units = usual if self.dropout is None else self.dropout
+        return units, units / 2 if self.embedding_dropout is None else self.embedding_dropout
 
 
 @models.register("autoregressive")
@@ -215,7 +219,8 @@ class Autoregressive(IterativeModel):
         shares = read_shares(index, spans)
         network = self._build(spans, streams.torch("weights")).to(device)
         network.start_at(shares)
-        unseen, seen = self._hold_out(len(index), streams.torch("held out", device.type))
+        chance = streams.torch("held out", device.type)
+        unseen, seen = hold_out(len(index), own.held_out, chance)
         file = open_checkpoint(checkpoint, self, table, streams, device)
         self._train(network, index, offsets, unseen, seen, streams, monitor, file)
         self._network = network.eval().requires_grad_(False)
@@ -240,25 +245,6 @@ class Autoregressive(IterativeModel):
         """Return the columns of an index in the order of drawing."""
         order = order_blocks(self._layout, self.parameters.targets)
         return [int(spans.column[number]) for number in order]
-
-    def _hold_out(
-        self, n_rows: int, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the numbers of the rows that are held out, and of those that are not."""
-        share, device = self.parameters.held_out, generator.device
-        if share is None:
-            count = max(USUALLY_HELD_OUT, n_rows // 20) if n_rows >= 5 * USUALLY_HELD_OUT else 0
-        else:
-            count = round(share * n_rows)
-            if share and count < FEWEST_HELD_OUT:
-                raise ConfigError(
-                    f"held_out = {share} of {n_rows:,} rows are {count}; at least "
-                    f"{FEWEST_HELD_OUT} are needed to judge by. Raise it, or set it to 0."
-                )
-        if not count:
-            return torch.arange(0, device=device), torch.arange(n_rows, device=device)
-        order = torch.randperm(n_rows, generator=generator, device=device)
-        return order[:count], order[count:]
 
     def _train(
         self,
@@ -288,15 +274,15 @@ class Autoregressive(IterativeModel):
         noise = streams.torch("noise", device.type)
         rows = Batches(len(seen), run.batch_size, streams.torch("rows", device.type))
         precision, miss = autocast(own.precision, device), compiled(network, own.compile)
-        n, d, h = network.sizes
+        (n, d, h), (units, numbers) = network.sizes, own.dropouts(len(index))
 
         def update(step: int, place: float) -> Mapping[str, torch.Tensor]:
             chosen = seen[rows.draw()]
             b = len(chosen)
             factors: Factors = (
-                draw_factors((b, n, d), own.embedding_dropout, noise),
-                draw_factors((n, b, h), own.dropout, noise),
-                draw_factors((n, b, h), own.dropout, noise),
+                draw_factors((b, n, d), numbers, noise),
+                draw_factors((n, b, h), units, noise),
+                draw_factors((n, b, h), units, noise),
             )
             with precision:
                 loss = miss(index[chosen], offsets[chosen], orders.draw(), factors)

@@ -13,6 +13,7 @@ from tabsynth import Synthesizer
 from tabsynth.encoding import Block, EncodedTable, Given, Layout
 from tabsynth.errors import ConfigError
 from tabsynth.models.autoregressive import Autoregressive, AutoregressiveParameters
+from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.masked import MaskedNetwork, draw_factors
 from tabsynth.models.neural.orders import Orders, order_blocks
 from tabsynth.models.neural.places import FEATURES, Places, describe_codes
@@ -298,18 +299,25 @@ def test_factors_of_dropout_have_mean_one_and_their_rate():
 def test_rows_are_held_out_where_there_are_enough():
     generator = Streams(1).torch("rows")
 
-    def count(n_rows, **parameters):
-        model = Autoregressive(AutoregressiveParameters(**parameters))
-        unseen, seen = model._hold_out(n_rows, generator)
+    def count(n_rows, share=None):
+        unseen, seen = hold_out(n_rows, share, generator)
         assert sorted([*unseen.tolist(), *seen.tolist()]) == list(range(n_rows))
         return len(unseen)
 
     assert [count(n) for n in (100, 249, 250, 1_000, 4_000)] == [0, 0, 50, 50, 200]
-    assert count(4_000, held_out=0.0) == 0
-    assert count(100, held_out=0.3) == 30
+    assert count(4_000, 0.0) == 0
+    assert count(100, 0.3) == 30
     with pytest.raises(ConfigError, match=r"held_out = 0\.1 of 90 rows are 9"):
-        count(90, held_out=0.1)
+        count(90, 0.1)
     assert "held_out" in fit(toy_table(300)).loss_history_
+
+
+def test_small_tables_get_more_dropout_unless_told_otherwise():
+    usual = AutoregressiveParameters()
+    assert [usual.dropouts(n)[0] for n in (100, 6_000, 25_000, 10**6)] == [0.3, 0.2, 0.1, 0.04]
+    assert usual.dropouts(25_000)[1] == 0.05
+    told = AutoregressiveParameters(dropout=0.0, embedding_dropout=0.3)
+    assert told.dropouts(100) == (0.0, 0.3)
 
 
 @pytest.mark.parametrize(
