@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +169,14 @@ def _member(archive: zipfile.ZipFile, name: str, path: str | Path) -> bytes:
 
 def _json(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1).encode()
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    found = {"python": platform.python_version()}
+    for name in ("pytabsynth", "numpy", "pandas", "torch", "scikit-learn", "pyarrow"):
+        try:
+            found["tabsynth" if name == "pytabsynth" else name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-import platform
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
-from tabsynth.artifact import Artifact, read_artifact, write_artifact
+from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
+from tabsynth.choice import Choice, choose_model, with_target
 from tabsynth.codec import TableCodec
 from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
@@ -34,25 +32,6 @@ NO_PRIVACY = (
 
 logger = logging.getLogger("tabsynth")
 
-FEW_ROWS = 200
-"""Below this many rows `auto` does not train a network."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Which model is used, and why.
-
-    Attributes
-    ----------
-    model : str
-        Registered name.
-    reason : str
-        In words for the plan.
-    """
-
-    model: str
-    reason: str
-
 
 class Synthesizer:
     """Learns a table and makes rows like it.
@@ -65,6 +44,8 @@ class Synthesizer:
         Hyper-parameters of the model by name.
     schema : Schema, optional
         What the columns are; inferred from the table where left out.
+    target : str or sequence of str, optional
+        Columns that people will predict; a model with a hyper-parameter `target` learns them first.
     seed : int, optional
         Makes `fit` and `sample` reproducible byte for byte on the CPU with the same number of
         threads. Without one a seed is drawn and kept in `seed_`.
@@ -110,12 +91,14 @@ class Synthesizer:
         *,
         parameters: Mapping[str, Any] | None = None,
         schema: Schema | None = None,
+        target: str | Sequence[str] | None = None,
         seed: int | None = None,
         monitor: Monitor | None = None,
     ) -> None:
         self.model = model
         self.parameters = parameters
         self.schema = schema
+        self.target = target
         self.seed = seed
         self.monitor = monitor
 
@@ -127,7 +110,7 @@ class Synthesizer:
         """Return the parameters of the constructor by name, as scikit-learn's `clone` expects."""
         return {
             name: getattr(self, name)
-            for name in ("model", "parameters", "schema", "seed", "monitor")
+            for name in ("model", "parameters", "schema", "target", "seed", "monitor")
         }
 
     def set_params(self, **values: Any) -> Self:
@@ -191,7 +174,10 @@ class Synthesizer:
                 f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "
                 "the checkpoint out."
             )
-        model = kind(kind.parameters_type.from_dict(dict(self.parameters or {}), choice.model))
+        parameters = with_target(
+            kind, dict(self.parameters or {}), self.target, list(table.columns)
+        )
+        model = kind(kind.parameters_type.from_dict(parameters, choice.model))
         if self.schema is None:
             schema = infer_schema(table)
         else:
@@ -210,15 +196,7 @@ class Synthesizer:
 
     def choose(self, n_rows: int) -> Choice:
         """Return the model that a table of `n_rows` rows gets, with the reason."""
-        if self.model != "auto":
-            return Choice(self.model, "asked for")
-        if n_rows < FEW_ROWS:
-            return Choice(
-                "independent",
-                f"fewer than {FEW_ROWS} rows are too few to learn how columns depend on each "
-                "other without remembering rows",
-            )
-        return Choice("tvae", "the most faithful of the models here")
+        return choose_model(self.model, n_rows)
 
     def sample(
         self,
@@ -304,7 +282,7 @@ class Synthesizer:
             "columns": len(self.schema_),
             "seconds": round(self.seconds_, 3),
             "training": training_of(self.model_),
-            "privacy": NO_PRIVACY,
+            "privacy": f"{NO_PRIVACY} {self.model_.notice}".strip(),
             "shareable": False,
             "versions": versions(),
         }
@@ -406,14 +384,3 @@ def require_rows(n_rows: int) -> None:
         raise DataError(
             f"The table has {n_rows} rows; at least {MINIMUM_ROWS} are needed to learn from."
         )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("pytabsynth", "numpy", "pandas", "torch", "scikit-learn", "pyarrow"):
-        try:
-            found["tabsynth" if name == "pytabsynth" else name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.artifact import versions
+from tabsynth.choice import Choice
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
@@ -23,12 +25,10 @@ from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
 from tabsynth.synthesizer import (
     NO_PRIVACY,
-    Choice,
     Synthesizer,
     require_rows,
     seed_of,
     training_of,
-    versions,
 )
 
 HOLDOUT_SHARE = 0.2
@@ -139,7 +139,8 @@ def make_plan(
     types = types_of(schema)
     dropped = [name for name, type_ in types.items() if type_.drops()]
     free = [name for name in dropped if schema[name].type == "text" and schema[name].reason]
-    notices = []
+    choice = Synthesizer(model).choose(n_train)
+    notices = [choice.notice] if choice.notice else []
     if free:
         notices.append(
             f"Left out as free text, which may name people: {', '.join(free)}. "
@@ -155,7 +156,7 @@ def make_plan(
         )
     return Plan(
         schema,
-        Synthesizer(model).choose(n_train),
+        choice,
         n_train,
         n_holdout,
         len(table) if rows is None else rows,
@@ -264,6 +265,7 @@ def deidentify(
             plan.choice.model,
             parameters=parameters,
             schema=plan.schema,
+            target=target,
             seed=own,
             monitor=monitor,
         ).fit(train, checkpoint=file)

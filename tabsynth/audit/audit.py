@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tabsynth.artifact import versions
 from tabsynth.audit.base import Audit, Setting, audits
 from tabsynth.audit.result import AuditResult, MethodResult
 from tabsynth.audit.running import RunError, one_thread, perform_all
@@ -25,7 +26,7 @@ from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
-from tabsynth.synthesizer import Synthesizer, require_rows, versions
+from tabsynth.synthesizer import Synthesizer, require_rows
 
 ALL = "all"
 CONFIDENCE = 0.95

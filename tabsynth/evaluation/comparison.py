@@ -22,7 +22,8 @@ class Comparison:
     """Tables over the same features, in random order and of bounded size.
 
     The order depends on the seed and on which rows there are, never on the order in which they or
-    the columns came. The first `n` rows of a table are therefore a random sample of it.
+    the columns came, nor on what the columns are called. The first `n` rows of a table are
+    therefore a random sample of it.
 
     Attributes
     ----------
@@ -69,8 +70,9 @@ class Comparison:
     ) -> Comparison:
         """Order the tables "train", "synthetic" and perhaps "holdout", and sample from them."""
         complete, sampled = {}, {}
+        columns = tables["train"].by_content()
         for name, table in tables.items():
-            complete[name] = table.ordered()
+            complete[name] = table.pick(columns).ordered()
             rows = streams.numpy(f"rows of {name}").permutation(len(table))[:max_rows]
             sampled[name] = complete[name].take(rows)
         return cls(

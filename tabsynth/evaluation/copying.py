@@ -185,6 +185,7 @@ class NearCopies(Measure):
                     "training_rows": int(members.sum()),
                     "unseen_rows": int((~members).sum()),
                     "synthetic_rows": n_made,
+                    "p_reversed": tails(-ratios, ~members),
                 },
             )
         ]

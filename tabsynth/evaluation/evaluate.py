@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from functools import partial
+from typing import get_args
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from tabsynth.evaluation.comparison import Comparison
 from tabsynth.evaluation.frame import Table, analyse, compared
 from tabsynth.evaluation.overlap import unseen
 from tabsynth.evaluation.profile import pairs, profiles
-from tabsynth.evaluation.result import Evaluation, Pairs, Score, Verdict
+from tabsynth.evaluation.result import Evaluation, Group, Pairs, Score, Verdict
 from tabsynth.evaluation.verdict import ALPHA, judge
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
@@ -45,6 +46,7 @@ def evaluate(
     schema: Schema | None = None,
     seed: int = 0,
     max_rows: int = 20_000,
+    groups: Sequence[Group] | None = None,
     monitor: Monitor = ignore,
 ) -> Evaluation:
     """Judge a synthetic table against the real one.
@@ -68,6 +70,9 @@ def evaluate(
     max_rows : int
         Larger tables are sampled, and the evaluation says so. Exact copies are always looked for
         among all rows.
+    groups : sequence of {"validity", "fidelity", "utility", "fairness", "disclosure"}, optional
+        Scores to measure; all where left out. The verdict is about disclosure: without that group
+        it is "inconclusive". Charts need "fidelity".
     monitor : callable
         Told of the progress.
 
@@ -111,6 +116,7 @@ def evaluate(
         frames["holdout"] = holdout
     _check_frames(frames)
     targets = _targets(target, list(train.columns))
+    wanted = _groups(groups)
     if schema is None:
         from tabsynth.schema.infer import infer_schema
 
@@ -128,16 +134,21 @@ def evaluate(
         frames=frames,
         schema=schema,
     )
-    scores, failed = _measure(comparison, monitor)
+    scores, failed = _measure(comparison, wanted, monitor)
     planting = "planting leaks to see how small ones would be found"
     monitor(Progress(planting, 0, 1))
     verdict, obstacle = attempt(lambda: judge(comparison, scores, failed))
     monitor(Progress(planting, 1, 1))
     verdict = verdict or Verdict("inconclusive", ALPHA, reasons=(f"No verdict. {obstacle}",))
     notices = [*overlap, *_notices(comparison)]
-    drawn, problem = attempt(lambda: profiles(comparison, schema, train))
-    matrix, other = attempt(lambda: pairs(comparison, schema))
-    notices += [f"Charts are missing. {text}" for text in (problem, other) if text]
+    facts: dict[str, object] = {"seed": streams.seed, "max_rows": max_rows}
+    if groups is not None:
+        facts["groups"] = list(wanted)
+    drawn, matrix = None, None
+    if "fidelity" in wanted:
+        drawn, problem = attempt(lambda: profiles(comparison, schema, train))
+        matrix, other = attempt(lambda: pairs(comparison, schema))
+        notices += [f"Charts are missing. {text}" for text in (problem, other) if text]
     sampled = {"train": comparison.train, "synthetic": comparison.synthetic}
     if comparison.holdout is not None:
         sampled["holdout"] = comparison.holdout
@@ -146,7 +157,7 @@ def evaluate(
         columns=drawn or (),
         pairs=matrix or Pairs(),
         rows={**rows, **{f"{name}_measured": len(table) for name, table in sampled.items()}},
-        provenance={"evaluation": {"seed": streams.seed, "max_rows": max_rows}},
+        provenance={"evaluation": facts},
         notices=tuple(notices),
         verdict=verdict,
     )
@@ -219,10 +230,28 @@ def _targets(target: str | Sequence[str] | None, names: list[str]) -> tuple[str,
     return tuple(dict.fromkeys(targets))
 
 
-def _measure(comparison: Comparison, monitor: Monitor) -> tuple[list[Score], dict[str, str]]:
-    """Return the scores of every registered measure, and why some could not be taken at all."""
+def _groups(groups: Sequence[Group] | None) -> tuple[Group, ...]:
+    known = get_args(Group)
+    if groups is None:
+        return known
+    unknown = [group for group in groups if group not in known]
+    if unknown or isinstance(groups, str) or not groups:
+        named = ", ".join(map(repr, known))
+        raise ConfigError(f"groups must be a sequence of some of {named}. Got {groups!r}.")
+    return tuple(groups)
+
+
+def _measure(
+    comparison: Comparison, groups: Sequence[Group], monitor: Monitor
+) -> tuple[list[Score], dict[str, str]]:
+    """Return the scores of the registered measures, and why some could not be taken at all."""
     members = sorted(measures.items(), key=lambda item: (item[1].order, item[0]))
-    planned = [measure for _, member in members for measure in member.plan(comparison)]
+    planned = [
+        measure
+        for _, member in members
+        for measure in member.plan(comparison)
+        if any(figure.group in groups for figure in measure.figures)
+    ]
     scores: list[Score] = []
     failed: dict[str, str] = {}
     for done, measure in enumerate(planned):

@@ -62,7 +62,7 @@ class Table:
     Attributes
     ----------
     features : tuple of Feature
-        The same for all tables that are compared, in order of their names.
+        The same for all tables that are compared.
     codes : ndarray of int32, shape (n_rows, n_features)
         Index of the level of each cell, -1 where missing.
     """
@@ -80,6 +80,19 @@ class Table:
     def first(self, n: int) -> Table:
         """Return the table of the first `n` rows."""
         return self if n >= len(self) else self.take(slice(n))
+
+    def pick(self, places: np.ndarray) -> Table:
+        """Return the table of some columns, in this order."""
+        return Table(tuple(self.features[place] for place in places), self.codes[:, places])
+
+    def by_content(self) -> np.ndarray:
+        """Return the places of the columns in an order that their names decide on in ties alone.
+
+        Those with more different values come first, then those whose values are rarer.
+        """
+        counts = [np.sort(self.counts(place)) for place in range(len(self.features))]
+        keys = [(-np.count_nonzero(some), some[some > 0].tolist()) for some in counts]
+        return np.array(sorted(range(len(keys)), key=keys.__getitem__), dtype=np.int64)
 
     def counts(self, place: int) -> np.ndarray:
         """Return how often each level of a feature occurs, missing last: (n_levels + 1,)."""

@@ -256,7 +256,9 @@ def _agreements(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         return scaled
 
     agreed: np.ndarray = np.einsum("adf,bdf->abd", standard(first), standard(second))
-    return agreed
+    # Rounding must not put full agreement outside its own interval.
+    clipped: np.ndarray = np.clip(agreed, -1.0, 1.0)
+    return clipped
 
 
 def _interval(value: float, agreed: np.ndarray) -> Interval:

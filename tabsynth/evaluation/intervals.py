@@ -73,6 +73,9 @@ def area_interval(
 ) -> Interval:
     """Return the interval of an area under the ROC curve.
 
+    On the scale of log-odds, where the area is nearly normal: near 0 and 1 an interval of equal
+    arms covers the truth too seldom.
+
     Parameters
     ----------
     value, variance : float
@@ -83,15 +86,23 @@ def area_interval(
     level : float
     tests : int
         How many intervals hold together (Bonferroni).
+
+    References
+    ----------
+    Pepe (2003), The Statistical Evaluation of Medical Tests for Classification and Prediction,
+    chapter 5 (confidence limits by log-odds).
     """
+    from scipy.special import expit, logit
     from scipy.stats import norm
 
     tail = (1 - level) / 2 / tests
-    half = float(norm.ppf(1 - tail)) * math.sqrt(variance)
-    low, high = max(0.0, value - half), min(1.0, value + half)
+    low, high = 0.0, 1.0
     if variance == 0 and value in (0.0, 1.0):
         bound = tail ** (1 / smaller)
         low, high = (bound, 1.0) if value == 1 else (0.0, 1 - bound)
+    elif 0 < value < 1 and math.isfinite(variance):
+        half = float(norm.ppf(1 - tail)) * math.sqrt(variance) / (value * (1 - value))
+        low, high = float(expit(logit(value) - half)), float(expit(logit(value) + half))
     method = "DeLong" if tests == 1 else f"DeLong, Bonferroni over {tests} attacks"
     return Interval(low, high, level, method)
 

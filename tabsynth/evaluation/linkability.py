@@ -6,7 +6,7 @@ import numpy as np
 
 from tabsynth.evaluation.base import Figure, Measure, measures
 from tabsynth.evaluation.comparison import Comparison
-from tabsynth.evaluation.contrast import contrasted, pool, share, tails, too_few, unable
+from tabsynth.evaluation.contrast import Tally, contrasted, pool, tails, too_few, unable
 from tabsynth.evaluation.distance import Space, neighbours
 from tabsynth.evaluation.frame import Table
 from tabsynth.evaluation.result import Finding, Score
@@ -16,7 +16,7 @@ MOST_ROWS = 2_000
 """Most training rows, and unseen rows, that are linked."""
 NEAREST = 5
 """Synthetic rows that each source takes for the person at most."""
-SPLITS = 2
+SPLITS = 4
 """How often the columns are dealt to two sources."""
 
 
@@ -49,15 +49,15 @@ class Linkability(Measure):
             0.0,
             "Two parties know different columns of the same training row, and each looks up the "
             "synthetic row nearest to what it knows: the share of training rows for which both "
-            "find the same one. Only what exceeds the same share for real rows that the model "
-            "never saw is a risk.",
+            "find the same one, on average over ways to deal the columns to them. Only what "
+            "exceeds the same share for real rows that the model never saw is a risk.",
             "The same share of real rows that the model never saw.",
         ),
     )
     attack = "two halves of a real row that lead to the same synthetic row"
 
     def measure(self, comparison: Comparison) -> list[Score]:
-        """Return the share of training rows that are linked in the first deal of columns."""
+        """Return the share of training rows that are linked, over several deals of columns."""
         figure, holdout = self.figures[0], comparison.holdout
         assert holdout is not None
         problem = too_few(comparison)
@@ -78,22 +78,26 @@ class Linkability(Measure):
             ]
         )
         linked = {
-            f"{name}_{k}": float((ranks[0, rows] < k).mean())
+            f"{name}_{k}": float((ranks[:, rows] < k).mean())
             for name, rows in (("linked_training", members), ("linked_unseen", ~members))
             for k in range(1, NEAREST + 1)
         }
+        tally, everybody = Tally(len(queries)), np.arange(len(queries))
+        for some in ranks:
+            tally.add(everybody, some == 0)
         scores = -np.round(np.log1p(ranks).sum(axis=0), 9)
         finding = Finding(self.attack, "linkability", 2, tails(scores, members))
-        first = ranks[0] == 0
         return [
             contrasted(
                 figure,
-                share(int(first[members].sum()), int(members.sum())),
-                share(int(first[~members].sum()), int((~members).sum())),
+                tally.rate(members),
+                tally.rate(~members),
                 [finding],
                 details={
+                    "deals_of_columns": len(ranks),
                     "training_rows": int(members.sum()),
                     "unseen_rows": int((~members).sum()),
+                    "p_reversed": tails(scores, ~members),
                     **linked,
                 },
             )

@@ -22,14 +22,9 @@ from tabsynth.evaluation.contrast import (
     too_few,
     unable,
 )
+from tabsynth.evaluation.extremes import extremes
 from tabsynth.evaluation.result import Finding, Score
 
-MOST_COLUMNS = 40
-"""Most columns whose extremes are looked at; of more, as many are drawn at random."""
-OUTERMOST = 30
-"""Real rows at each end of a column among which the lowest or highest training value is sought."""
-DRAWS = 4_999
-"""Random ways to say which real rows are training rows."""
 COLUMNS_HOLD = "training values met, all, unseen values met, all"
 FEW_LEVELS = 20
 """A number with at most so many distinct values has no rare ones to speak of."""
@@ -94,9 +89,9 @@ class RareValues(Measure):
             for name, tally in tallies.items()
             if tally.contrasts(members)
         ]
-        p_value, ours, theirs, ends = extremes(comparison, rows)
-        if ends:
-            findings.append(Finding("lowest and highest numbers", "copying", 1, p_value))
+        ends = comparison.once(extremes)
+        if ends.ends:
+            findings.append(Finding("lowest and highest numbers", "copying", 1, ends.p_value))
         independent = shuffled.rate(members)
         return [
             contrasted(
@@ -109,9 +104,12 @@ class RareValues(Measure):
                 details={
                     "columns": columns,
                     "columns_hold": COLUMNS_HOLD,
-                    "extremes": ends,
-                    "extremes_of_training_met": ours,
-                    "extremes_of_unseen_met": theirs,
+                    "extremes": ends.ends,
+                    "extremes_of_training_met": ends.ours,
+                    "extremes_of_unseen_met": ends.theirs,
+                    "extremes_of_one_training_row": ends.lone,
+                    "extremes_of_one_training_row_met": ends.lone_met,
+                    "extremes_of_one_training_row_expected": ends.expected,
                 },
             )
         ]
@@ -127,63 +125,6 @@ def rare_cells(comparison: Comparison, rows: Pool) -> Iterator[tuple[int, np.nda
         held = np.flatnonzero(np.append(rare, False)[rows.real[place]])
         if len(held):
             yield place, held
-
-
-def extremes(comparison: Comparison, rows: Pool) -> tuple[float, int, int, int]:
-    """Return whether lowest and highest training values are met more often than by chance.
-
-    Where nothing was copied, the outermost training values are those of a random part of all real
-    rows. So for many random parts it is counted how many of their outermost values are met.
-
-    Returns
-    -------
-    p_value : float
-    ours, theirs : int
-        Ends of columns whose outermost training (unseen) value is in the synthetic table.
-    ends : int
-        How many ends there are: two for each number column.
-    """
-    members = rows.members
-    rng = comparison.rng("extremes")
-    places = [
-        place
-        for place, feature in enumerate(comparison.features)
-        if not feature.is_nominal and np.count_nonzero(rows.counts[place][:-1]) > 1
-    ]
-    outer, met = [], []
-    for place in rng.permutation(places)[:MOST_COLUMNS] if places else []:
-        codes = rows.real[place]
-        # In random order, so that ties do not follow the table that a row is from.
-        present = rng.permutation(np.flatnonzero(codes >= 0))
-        known = comparison.synthetic.counts(place) > 0
-        for sign in (1, -1):
-            first = present[np.argsort(sign * codes[present], kind="stable")[:OUTERMOST]]
-            first = np.pad(first, (0, OUTERMOST - len(first)), mode="edge")
-            outer.append(first)
-            met.append(known[codes[first]])
-    if not outer:
-        return 1.0, 0, 0, 0
-    chosen, where = np.unique(np.array(outer), return_inverse=True)
-    where, found = where.reshape(len(outer), OUTERMOST), np.array(met)
-
-    def count(labels: np.ndarray) -> np.ndarray:
-        """Return for each way of labelling the rows how many outermost values are met."""
-        mine = labels[:, where]
-        first = mine.argmax(axis=2)
-        picked = found[np.arange(len(found)), first] & mine.any(axis=2)
-        counts: np.ndarray = picked.sum(axis=1)
-        return counts
-
-    observed = members[chosen]
-    ours, theirs = int(count(observed[None])[0]), int(count(~observed[None])[0])
-    n_members = int(members.sum())
-    at_least, step = 0, max(1, (1 << 22) // where.size)
-    for start in range(0, DRAWS, step):
-        n = min(step, DRAWS - start)
-        drawn = rng.hypergeometric(n_members, len(members) - n_members, len(chosen), size=n)
-        order = np.argsort(rng.random((n, len(chosen)), dtype=np.float32), axis=1)
-        at_least += int((count(order < drawn[:, None]) >= ours).sum())
-    return (1 + at_least) / (1 + DRAWS), ours, theirs, len(outer)
 
 
 class _Replay(Measure):

@@ -9,6 +9,7 @@ import numpy as np
 
 from tabsynth.evaluation.attempt import attempt
 from tabsynth.evaluation.comparison import Comparison
+from tabsynth.evaluation.domain import foreign, warning
 from tabsynth.evaluation.power import SHARES, smallest_leak
 from tabsynth.evaluation.result import Finding, Score, Verdict
 
@@ -126,7 +127,7 @@ def _obstacles(
         return [EMPTY]
     if comparison.holdout is None:
         return [NO_HOLDOUT]
-    reasons = _swapped(comparison, scores)
+    reasons = [*_swapped(comparison, scores), *filter(None, [warning(foreign(comparison))])]
     disclosure = [score for score in scores if score.group == "disclosure"]
     problems: dict[str, list[str]] = {}
     for score in disclosure:

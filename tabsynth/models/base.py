@@ -83,6 +83,8 @@ class Model(ABC):
     """The registered name."""
     description: ClassVar[str]
     """What it is, in one sentence for a user."""
+    notice: ClassVar[str] = ""
+    """What a person must know before using it; shown with the plan, in the report and the card."""
     parameters_type: ClassVar[type[HyperParameters]] = HyperParameters
     """The class of its hyper-parameters."""
     completes: ClassVar[Way] = "by rejection"

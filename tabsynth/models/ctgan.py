@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -18,106 +17,39 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models._completion import MAX_TRIES, Completed
+from tabsynth.models._ctgan import CODINGS, CTGANParameters
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.conditions import Conditions, draw_conditions, rarest_condition
 from tabsynth.models.neural.device import (
-    DEVICES,
     autocast,
     choose_device,
     compiled,
     on_few_threads,
     read_weights,
     to_numpy,
+    widest,
     write_weights,
 )
 from tabsynth.models.neural.heads import cross_entropy
+from tabsynth.models.neural.losses import critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
-from tabsynth.models.neural.schedule import plan
+from tabsynth.models.neural.schedule import cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.training import Training, TrainingParameters
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 
-CODINGS = {
-    "modes": Coding("modes", size=10),
-    "bins": Coding("bins", size=32, sub_bins=16),
-}
+BATCH = 100
+"""Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
 OPERATIONS = 8e12
 """Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
-
-
-@dataclass(frozen=True)
-class CTGANParameters(TrainingParameters):
-    """Hyper-parameters of `CTGAN`.
-
-    Attributes
-    ----------
-    coding : {"modes", "bins"}
-        How numbers are coded: mode-specific normalisation, or quantile bins with sub-bins.
-    noise : int
-        Units of noise that a row is made from.
-    hidden : int
-        Units of each of the two hidden layers of generator and critic.
-    embedding : int
-        Units that the critic makes of a row before it looks at several together.
-    pac : int
-        Rows that the critic judges together. Batches are rounded up to a multiple of it.
-    penalty : float
-        Weight of the gradient penalty.
-    penalty_every : int
-        Steps from one gradient penalty, weighted that much more, to the next.
-    temperature : float
-        Of the softmax through which the gradient of a drawn code flows.
-    learning_rate, critic_rate : float
-        Of Adam, for the generator and for the critic.
-    average : float
-        Decay of the moving average of the generator's weights, which is what is kept.
-    epochs, steps : int or None
-        Passes over the table, or steps, which come first where both are given; None chooses from
-        the size of the table.
-    batch_size : int
-        Rows of a step, drawn with replacement; at most the rows of the table.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and sample. Runs repeat byte for byte on the processor only.
-    """
-
-    coding: str = "modes"
-    noise: int = 128
-    hidden: int = 256
-    embedding: int = 128
-    pac: int = 10
-    penalty: float = 1.0
-    penalty_every: int = 2
-    temperature: float = 0.5
-    learning_rate: float = 1e-3
-    critic_rate: float = 1e-3
-    average: float = 0.998
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int = 500
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_choice("coding", self.coding, tuple(CODINGS))
-        check_choice("device", self.device, DEVICES)
-        for name in ("noise", "hidden", "embedding", "pac", "penalty_every", "batch_size"):
-            check_integer(name, getattr(self, name), 1)
-        for name in ("epochs", "steps"):
-            check_integer(name, getattr(self, name), 1, optional=True)
-        check_real("penalty", self.penalty, 0.0)
-        check_real("temperature", self.temperature, 1e-3)
-        check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
-        check_real("critic_rate", self.critic_rate, 1e-8, 1.0)
-        check_real("average", self.average, 0.0, 1.0 - 1e-6)
 
 
 @models.register("ctgan")
@@ -188,7 +120,9 @@ class CTGAN(IterativeModel):
         """
         own, table = self.parameters, data.table()
         if not len(table):
-            raise DataError("ctgan cannot be fitted: the table has no rows. Give it at least one.")
+            raise DataError(
+                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
+            )
         self._layout = data.layout
         self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
         if not len(self._layout):
@@ -199,17 +133,17 @@ class CTGAN(IterativeModel):
         offsets = torch.from_numpy(table.offsets).to(device)
         rows = Rows(index, offsets, spans.slots(index), Conditions(index, spans), spans)
         shares = read_shares(index, spans)
-        count = len(rows.conditions)
+        count = len(rows.conditions) if own.conditional else 0
         weights = streams.torch("weights")
         generator = Generator(spans, count, own.noise, own.hidden, weights)
         critic = Critic(spans, count, own.embedding, own.hidden, own.pac, weights)
         generator.to(device)
         critic.to(device)
         generator.codes.start_at(shares)
-        generator.used[rows.slots[offsets != 0]] = True
-        generator.used[-1] = False
+        if generator.offsets is not None:
+            generator.offsets.start_at(rows.slots, offsets)
         self._generator = generator
-        self._frequencies = torch.zeros(0, dtype=torch.float64, device=device)
+        self._frequencies = torch.zeros(0, dtype=widest(device), device=device)
         if count:
             self._frequencies = rows.conditions.weights(logarithmic=False)
         file = open_checkpoint(checkpoint, self, table, streams, device)
@@ -236,9 +170,9 @@ class CTGAN(IterativeModel):
             making.weights.numel() + 2 * judging.weights.numel(),
             epochs=own.epochs,
             steps=own.steps,
-            batch_size=own.batch_size,
+            batch_size=own.batch_size or BATCH,
             usual_epochs=60,
-            most_steps=1800,
+            most_steps=10_000,
             operations=OPERATIONS,
         )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
@@ -246,46 +180,44 @@ class CTGAN(IterativeModel):
         noise = streams.torch("noise", device.type)
         precision, hide = autocast(own.precision, device), compiled(generator, own.compile)
         edges = None
-        if len(rows.conditions):
+        if own.conditional and len(rows.conditions):
             edges = rows.conditions.weights(logarithmic=True).cumsum(0)
 
-        def make(
-            conditions: torch.Tensor,
-        ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-            units = torch.randn((batch, own.noise), generator=noise, device=device)
-            return generator.soften(hide(units, conditions), own.temperature, noise)
-
-        def judge(step: int) -> Mapping[str, torch.Tensor]:
-            """Let the critic take a step; no gradient reaches the generator."""
-            conditions, chosen = rows.draw(batch, edges, noise)
-            with torch.no_grad(), precision:
-                _, made, moved = make(conditions)
+        def judge(
+            step: int,
+            place: float,
+            told: torch.Tensor,
+            chosen: torch.Tensor,
+            made: tuple[torch.Tensor, torch.Tensor],
+        ) -> Mapping[str, torch.Tensor]:
+            """Let the critic take a step on rows made without a gradient."""
             judging.clear()
             with precision:
                 real = critic.rows(rows.index[chosen], rows.offsets[chosen])
-                fake = critic.rows.soft(made, moved)
-                scores = critic(torch.cat([real, fake]), torch.cat([conditions, conditions]))
+                fake = critic.rows.soft(*made)
+                scores = critic(torch.cat([real, fake]), torch.cat([told, told]))
             ours, theirs = scores.float().chunk(2)
-            distance = ours.mean() - theirs.mean()
-            losses, loss = {"distance": distance}, -distance
+            loss = critic_loss(own.loss, ours, theirs)
+            losses = {"distance": ours.mean() - theirs.mean()}
             if own.penalty and step % own.penalty_every == 0:
-                penalty = self._penalty(
-                    critic, rows.dense(chosen), (made, moved), conditions, noise
-                )
+                penalty = self._penalty(critic, rows.dense(chosen), made, told, noise)
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
-            loss.backward()
-            judging.step(own.critic_rate)
+            loss.backward()  # type: ignore[no-untyped-call]
+            judging.step(own.critic_rate * cosine_rate(place, run.steps, 1))
             return losses
 
         def update(step: int, place: float) -> Mapping[str, torch.Tensor]:
-            losses = dict(judge(step))
-            conditions, _ = rows.draw(batch, edges, noise)
+            conditions, chosen = rows.draw(batch, edges, noise)
+            units = torch.randn((batch, own.noise), generator=noise, device=device)
+            with precision:
+                hidden = hide(units, conditions)
+                logits, made, moved = generator.soften(hidden, own.temperature, noise)
+            losses = dict(judge(step, place, conditions, chosen, (made.detach(), moved.detach())))
             critic.requires_grad_(False)
             with precision:
-                logits, made, moved = make(conditions)
                 scores = critic(critic.rows.soft(made, moved), conditions)
-            loss = -scores.float().mean()
+            loss = generator_loss(own.loss, scores.float())
             critic.requires_grad_(True)
             if edges is not None:
                 column = rows.conditions.columns[conditions][:, None]
@@ -295,18 +227,15 @@ class CTGAN(IterativeModel):
                 losses["condition"] = missed
                 loss = loss + missed
             making.clear()
-            loss.backward()
-            making.step(own.learning_rate)
+            loss.backward()  # type: ignore[no-untyped-call]
+            making.step(own.learning_rate * cosine_rate(place, run.steps, 1))
             return {"loss": loss, **losses}
 
-        kept: dict[str, Kept] = {
-            "generator": generator,
-            "critic": critic,
-            "making": making,
-            "judging": judging,
-            "noise": noise,
-        }
-        training = Training("training ctgan", run.steps, kept, own, monitor, checkpoint=checkpoint)
+        kept: dict[str, Kept] = {"generator": generator, "critic": critic, "noise": noise}
+        kept |= {"making": making, "judging": judging}
+        training = Training(
+            f"training {self.name}", run.steps, kept, own, monitor, checkpoint=checkpoint
+        )
         training.run(update)
         self.loss_history_ = training.history()
         self.steps_, self.stopped_ = training.step, training.stopped
@@ -374,7 +303,7 @@ class CTGAN(IterativeModel):
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
             return self._generator.draw(self._hidden(count, noise), noise)
 
-        return sample_in_chunks("sampling ctgan", make, n_rows, spans, monitor)
+        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, monitor)
 
     def complete(
         self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
@@ -407,7 +336,7 @@ class CTGAN(IterativeModel):
         own = model.parameters
         spans = Spans(layout, choose_device(own.device))
         frequencies = torch.from_numpy(np.array(state.tensors["frequencies"]))
-        model._frequencies = frequencies.to(spans.device)
+        model._frequencies = frequencies.to(spans.device, widest(spans.device))
         weights = Streams(0).torch("weights")
         generator = Generator(spans, len(frequencies), own.noise, own.hidden, weights)
         write_weights(generator, state.tensors, "generator")

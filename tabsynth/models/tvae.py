@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -15,13 +14,13 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, DataError
+from tabsynth.errors import DataError
 from tabsynth.models._completion import MAX_TRIES, Completed
+from tabsynth.models._tvae import CODINGS, TVAEParameters
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
-    DEVICES,
     autocast,
     choose_device,
     compiled,
@@ -30,6 +29,7 @@ from tabsynth.models.neural.device import (
     to_numpy,
     write_weights,
 )
+from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.optimizer import Adam
@@ -37,92 +37,14 @@ from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settli
 from tabsynth.models.neural.schedule import Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.stopping import EarlyStopping
-from tabsynth.models.neural.training import Training, TrainingParameters
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 
-CODINGS = {
-    "bins": Coding("bins", size=32, sub_bins=16),
-    "modes": Coding("modes", size=10),
-}
-FEWEST_HELD_OUT = 20
-"""Rows held out at least, where any are."""
 POSTERIOR_ROWS = 10_000
 """Rows whose posteriors the distribution of the latent is fitted to."""
-
-
-@dataclass(frozen=True)
-class TVAEParameters(TrainingParameters):
-    """Hyper-parameters of `TVAE`.
-
-    Attributes
-    ----------
-    coding : {"bins", "modes"}
-        How numbers are coded: quantile bins with sub-bins, or mode-specific normalisation.
-    latent : int
-        Dimensions of the latent.
-    hidden : int
-        Units of each of the two hidden layers of encoder and decoder.
-    beta : float
-        Weight of the divergence from the prior. Below 1 rows are told apart better, and the latent
-        strays from the prior, which `components` mends.
-    components : int
-        Gaussians of the mixture that is fitted to the latents of the training rows and drawn from;
-        0 draws from the prior.
-    learning_rate : float
-        Of AdamW, at its highest; it falls along half a cosine.
-    weight_decay : float
-        Of AdamW.
-    average : float
-        Decay of the moving average of the weights, which is what is kept.
-    held_out : float
-        Share of the rows that is not trained on but watched: training ends when the averaged
-        weights describe them no better, and the best ones are kept. 0 holds none out.
-    patience : int
-        Looks at the rows held out, of 50, that may find nothing better before training ends.
-    epochs, steps : int or None
-        Passes over the table, or steps, which come first where both are given; None chooses from
-        the size of the table.
-    batch_size : int or None
-        Rows of a step; None chooses from the size of the table.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and sample. Runs repeat byte for byte on the processor only.
-    """
-
-    coding: str = "bins"
-    latent: int = 32
-    hidden: int = 256
-    beta: float = 0.5
-    components: int = 20
-    learning_rate: float = 6e-3
-    weight_decay: float = 1e-2
-    average: float = 0.998
-    held_out: float = 0.0
-    patience: int = 5
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int | None = None
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_real("held_out", self.held_out, 0.0, 0.5)
-        check_integer("patience", self.patience, 1)
-        check_choice("coding", self.coding, tuple(CODINGS))
-        check_choice("device", self.device, DEVICES)
-        check_integer("latent", self.latent, 1)
-        check_integer("hidden", self.hidden, 1)
-        check_integer("components", self.components, 0)
-        check_integer("epochs", self.epochs, 1, optional=True)
-        check_integer("steps", self.steps, 1, optional=True)
-        check_integer("batch_size", self.batch_size, 1, optional=True)
-        check_real("beta", self.beta, 0.0)
-        check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
-        check_real("weight_decay", self.weight_decay, 0.0, 1.0)
-        check_real("average", self.average, 0.0, 1.0 - 1e-6)
 
 
 @models.register("tvae")
@@ -190,7 +112,9 @@ class TVAE(IterativeModel):
         """
         own, table = self.parameters, data.table()
         if not len(table):
-            raise DataError("tvae cannot be fitted: the table has no rows. Give it at least one.")
+            raise DataError(
+                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
+            )
         self._layout, self._mixture = data.layout, None
         self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
         if not len(self._layout):
@@ -232,7 +156,7 @@ class TVAE(IterativeModel):
         checkpoint: Checkpoint | None,
     ) -> None:
         own, device = self.parameters, index.device
-        unseen, seen = self._hold_out(len(index), streams.torch("held out", device.type))
+        unseen, seen = hold_out(len(index), own.held_out, streams.torch("held out", device.type))
         optimizer = Adam(
             [*encoder.parameters(), *decoder.parameters()],
             decay=own.weight_decay,
@@ -284,15 +208,16 @@ class TVAE(IterativeModel):
             return total / len(unseen)
 
         early = EarlyStopping(optimizer, unseen_loss, own.patience) if len(unseen) else None
-        kept: dict[str, Kept] = {
-            "encoder": encoder,
-            "decoder": decoder,
-            "optimizer": optimizer,
-            "noise": noise,
-            "rows": rows,
-        }
+        kept: dict[str, Kept] = {"encoder": encoder, "decoder": decoder, "optimizer": optimizer}
+        kept |= {"noise": noise, "rows": rows}
         training = Training(
-            "training tvae", run.steps, kept, own, monitor, checkpoint=checkpoint, early=early
+            f"training {self.name}",
+            run.steps,
+            kept,
+            own,
+            monitor,
+            checkpoint=checkpoint,
+            early=early,
         )
         training.run(update)
         self.loss_history_ = training.history()
@@ -301,21 +226,6 @@ class TVAE(IterativeModel):
             optimizer.use_average()
         else:
             early.use_best()
-
-    def _hold_out(
-        self, n_rows: int, generator: torch.Generator
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return the numbers of the rows that are held out, and of those that are not."""
-        count, device = round(self.parameters.held_out * n_rows), generator.device
-        if not self.parameters.held_out:
-            return torch.arange(0, device=device), torch.arange(n_rows, device=device)
-        if count < FEWEST_HELD_OUT:
-            raise ConfigError(
-                f"held_out = {self.parameters.held_out} of {n_rows:,} rows are {count}; at least "
-                f"{FEWEST_HELD_OUT} are needed to judge by. Raise it, or set it to 0."
-            )
-        order = torch.randperm(n_rows, generator=generator, device=device)
-        return order[:count], order[count:]
 
     @torch.inference_mode()
     def _fit_latent(
@@ -360,7 +270,7 @@ class TVAE(IterativeModel):
         def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
             return self._decoder.draw(self._draw_latent(count, generator), generator)
 
-        return sample_in_chunks("sampling tvae", make, n_rows, spans, monitor)
+        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, monitor)
 
     def complete(
         self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES

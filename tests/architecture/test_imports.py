@@ -42,16 +42,26 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"evaluation", "errors"},
     # putting it together: cli -> workflow -> synthesizer
     "artifact": {"io", *LEAVES},
+    "choice": {"models", *LEAVES},
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
     "synthesizer": {
-        *("artifact", "codec", "completion", "encoding", "given", "models", "privacy"),
+        *("artifact", "choice", "codec", "completion", "encoding", "given", "models", "privacy"),
         *("schema", *LEAVES),
     },
     "audit": {
-        *("synthesizer", "evaluation", "privacy.audit", "models", "constraints", "schema", "io"),
+        *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
+        *("schema", "io", *LEAVES),
+    },
+    "workflow": {
+        "artifact",
+        "choice",
+        "codec",
+        "synthesizer",
+        "evaluation",
+        "report",
+        "schema",
         *LEAVES,
     },
-    "workflow": {"codec", "synthesizer", "evaluation", "report", "schema", *LEAVES},
     "cli": {
         *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
         *("schema", "io"),

@@ -15,7 +15,8 @@ from tabsynth.models.neural import training as engine
 
 # Says when it trains, and trains for very long.
 SLOW = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from tabsynth.models.neural.training import _Sums
 add = _Sums.add
 def slow(self, losses):
@@ -49,6 +50,14 @@ def test_a_real_ctrl_c_ends_a_training_early_and_writes_the_model(table, tmp_pat
     assert 1 <= model.model_.steps_ < 2_000
     assert model.model_.stopped_ == "interrupted"
     assert len(model.sample(5)) == 5
+
+
+@pytest.fixture(autouse=True)
+def _keyboard():
+    """Handle Ctrl-C as Python does, also where the tests run in the background and ignore it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture

@@ -5,7 +5,14 @@ import pytest
 from tabsynth.models import models
 from tabsynth.testing import check_model
 
-QUICK = {"tvae": {"steps": 15}, "ctgan": {"steps": 10}, "autoregressive": {"steps": 15}}
+QUICK = {
+    "autoregressive": {"steps": 15},
+    "ctgan": {"steps": 10},
+    "tree": {"rounds": 10},
+    "tvae": {"steps": 15},
+    "vae": {"steps": 15},
+    "wgan": {"steps": 10},
+}
 
 
 @pytest.mark.parametrize("name", models.names())

@@ -15,6 +15,7 @@ import typer
 
 from tabsynth import Schema, Synthesizer, datasets, evaluate
 from tabsynth.artifact import DOCUMENTS, MANIFEST, TENSORS
+from tabsynth.choice import FEW_ROWS
 from tabsynth.cli.main import app, run
 from tabsynth.columns import columns
 from tabsynth.columns.personal import KINDS
@@ -22,7 +23,6 @@ from tabsynth.evaluation.base import measures
 from tabsynth.models import models
 from tabsynth.schema import ROLES
 from tabsynth.schema.infer import COMMON_PARAMETERS, check_schema
-from tabsynth.synthesizer import FEW_ROWS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -108,7 +108,7 @@ def brief(monkeypatch):
     """Fewer sets of columns and draws: as valid, and quicker."""
     monkeypatch.setattr("tabsynth.evaluation.singling_out.SETS", 40)
     monkeypatch.setattr("tabsynth.evaluation.combinations.MOST_SETS", 12)
-    monkeypatch.setattr("tabsynth.evaluation.replay.DRAWS", 999)
+    monkeypatch.setattr("tabsynth.evaluation.extremes.DRAWS", 999)
 
 
 @pytest.mark.usefixtures("brief")

@@ -84,7 +84,7 @@ def test_fresh_rows_keep_all_and_shuffled_columns_nothing_though_single_columns_
     mixed = shuffled(fresh)
     lost = scores("mutual_information", train, mixed, SCHEMA, held)["mutual_information"]
     assert lost.value < 0.05
-    pairs = {tuple(row[:2]) for row in lost.details["worst"]}
+    pairs = {tuple(sorted(row[:2])) for row in lost.details["worst"]}
     assert pairs == {("age", "cost"), ("age", "ward"), ("cost", "ward")}
     gap = scores("number_ks", train, mixed, SCHEMA, held)["number_ks"]
     same = scores("number_ks", train, fresh, SCHEMA, held)["number_ks"]

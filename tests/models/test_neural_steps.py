@@ -7,7 +7,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from tabsynth.models import IterativeModel, models
-from tabsynth.models.neural.training import Training
+from tabsynth.models.neural.device import WIDEST
+from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.testing import toy_table
@@ -102,7 +103,20 @@ def test_the_watch_sees_what_waits(wait, steps):
             wait(torch.ones(3))
             return {}
 
-    from tabsynth.models.neural.training import TrainingParameters
-
     with pytest.raises(Waiting):
         Training("x", 1, {}, TrainingParameters(), lambda progress: None).run(Wrong())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_device_without_floats_of_64_bits_gets_none(name, monkeypatch):
+    class Narrow(TorchDispatchMode):
+        def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+            made = func(*args, **(kwargs or {}))
+            assert getattr(made, "dtype", None) != torch.float64, func
+            return made
+
+    monkeypatch.setitem(WIDEST, "cpu", torch.float32)
+    kind = models.get(name)
+    model = kind(kind.parameters_type(hidden=8, steps=3, batch_size=40))
+    with Narrow():
+        model.fit(ExactTrainingData(toy_table(100)), Streams(1)).sample(20, Streams(2))

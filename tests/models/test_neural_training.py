@@ -158,10 +158,12 @@ def test_an_offset_head_begins_where_the_offsets_are():
     offsets = torch.from_numpy(np.clip(values, -1, 1)).float()
     head.start_at(slots, offsets)
     drawn = head.draw(torch.zeros(12_000, 2), slots, Streams(2).torch("draws")).detach()
+    soft = head.soften(torch.zeros(4_000, 2), Streams(3).torch("draws"))
+    assert soft.requires_grad
     for slot, (mean, spread) in enumerate([(-0.4, 0.1), (0.0, 3**-0.5), (0.0, 0.0)]):
-        some = drawn[slots == slot]
-        assert float(some.mean()) == pytest.approx(mean, abs=0.03)
-        assert float(some.std()) == pytest.approx(spread, abs=0.03)
+        for some in (drawn[slots == slot], soft.detach()[:, slot]):
+            assert float(some.mean()) == pytest.approx(mean, abs=0.03)
+            assert float(some.std()) == pytest.approx(spread, abs=0.03)
     # Slots whose offsets are always 0 cost nothing; even ones cost what evenness costs.
     loss = head.loss(torch.zeros(12_000, 2), slots, offsets).detach()
     assert (loss[slots == 2] == 0).all()

@@ -56,6 +56,14 @@ def bytes_of(model):
     return {name: value.tobytes() for name, value in model.state().tensors.items()}
 
 
+@pytest.fixture(autouse=True)
+def _keyboard():
+    """Handle Ctrl-C as Python does, also where the tests run in the background and ignore it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)
+
+
 @pytest.fixture
 def eager(monkeypatch):
     """Write a checkpoint after every step."""

@@ -8,6 +8,7 @@ from torch import nn
 from tabsynth.models.neural.heads import CodeHead, draw, draw_gumbel, softmax
 from tabsynth.models.neural.inputs import RowInputs
 from tabsynth.models.neural.linear import Linear, uniform
+from tabsynth.models.neural.offsets import OffsetHead
 from tabsynth.models.neural.spans import Spans
 
 CONDITION_UNITS = 64
@@ -20,8 +21,8 @@ LEAK = 0.2
 class Generator(nn.Module):
     """From noise and conditions to rows.
 
-    Two hidden layers with batch normalisation, each of which passes on its input beside its
-    output, then a logit for every code and a location for the offset in every slot.
+    Three hidden layers with batch normalisation, of which the second and the third add to what they
+    are given, then a logit for every code and a logistic distribution for the offset in every slot.
 
     Parameters
     ----------
@@ -33,8 +34,6 @@ class Generator(nn.Module):
     generator : torch.Generator
         For the first weights.
     """
-
-    used: torch.Tensor
 
     def __init__(
         self,
@@ -48,15 +47,13 @@ class Generator(nn.Module):
         self.spans, self.n_noise = spans, n_noise
         units = min(n_conditions, CONDITION_UNITS)
         self.condition = uniform((n_conditions, units), 3**0.5, generator)
-        n_in = n_noise + units
-        self.first = Linear(n_in, n_hidden, generator, gain=2**0.5)
-        self.first_norm = nn.BatchNorm1d(n_hidden)
-        self.second = Linear(n_in + n_hidden, n_hidden, generator, gain=2**0.5)
-        self.second_norm = nn.BatchNorm1d(n_hidden)
-        self.codes = CodeHead(spans, n_in + 2 * n_hidden, generator)
-        self.offsets = Linear(n_in + 2 * n_hidden, spans.n_slots, generator, gain=0.1)
-        # Whether offsets of the slot are ever anything but 0; the last one stands for no slot.
-        self.register_buffer("used", torch.zeros(spans.n_slots + 1, dtype=torch.bool))
+        sizes = (n_noise + units, n_hidden, n_hidden)
+        self.layers = nn.ModuleList(
+            Linear(size, n_hidden, generator, gain=2**0.5) for size in sizes
+        )
+        self.norms = nn.ModuleList(nn.BatchNorm1d(n_hidden) for _ in sizes)
+        self.codes = CodeHead(spans, n_hidden, generator)
+        self.offsets = OffsetHead(spans, n_hidden, generator) if spans.n_slots else None
 
     def told(self, conditions: torch.Tensor) -> torch.Tensor:
         """Return what the network is told of conditions, float of shape (n_rows, units)."""
@@ -74,10 +71,14 @@ class Generator(nn.Module):
         inputs = noise
         if len(self.condition):
             inputs = torch.cat([noise, self.told(conditions)], dim=1)
-        hidden = torch.relu(self.first_norm(self.first(inputs)))
-        inputs = torch.cat([hidden, inputs], dim=1)
-        hidden = torch.relu(self.second_norm(self.second(inputs)))
-        return torch.cat([hidden, inputs], dim=1)
+        hidden: torch.Tensor | None = None
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            if hidden is None:
+                hidden = torch.relu(norm(layer(inputs)))
+            else:
+                hidden = hidden + torch.relu(norm(layer(hidden)))
+        assert hidden is not None
+        return hidden
 
     def soften(
         self, hidden: torch.Tensor, temperature: float, generator: torch.Generator
@@ -85,7 +86,8 @@ class Generator(nn.Module):
         """Draw rows through which a gradient flows.
 
         Codes are drawn by the Gumbel trick; forth they are whole, back they are the softmax at
-        `temperature`, so that no critic can tell rows by codes that are shared out.
+        `temperature`, so that no critic can tell rows by codes that are shared out. Offsets are
+        their location and noise of their scale.
 
         Returns
         -------
@@ -106,17 +108,19 @@ class Generator(nn.Module):
             for view in self.spans.views(soft.detach())
         ]
         shares = soft + (torch.cat(whole, dim=1) - soft.detach())
-        offsets = torch.tanh(self.offsets(hidden)) * shares[:, self.spans.slot_positions]
-        return logits, shares, offsets * self.used[:-1]
+        if self.offsets is None:
+            return logits, shares, shares[:, :0]
+        offsets = self.offsets.soften(hidden, generator)
+        return logits, shares, offsets * shares[:, self.spans.slot_positions]
 
     def draw(
         self, hidden: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw rows: positions of codes (n_rows, n_blocks) and offsets."""
         index = draw(self.codes(hidden), self.spans, generator)
-        slots = self.spans.slots(index)
-        offsets = nn.functional.pad(torch.tanh(self.offsets(hidden)), (0, 1))
-        return index, offsets.gather(1, slots) * self.used[slots]
+        if self.offsets is None:
+            return index, hidden.new_zeros((len(index), 0))
+        return index, self.offsets.draw(hidden, self.spans.slots(index), generator)
 
 
 class Critic(nn.Module):

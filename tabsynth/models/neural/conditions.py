@@ -7,6 +7,7 @@ import torch
 
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
+from tabsynth.models.neural.device import widest
 from tabsynth.models.neural.spans import Spans
 
 RARE = 1e-3
@@ -78,13 +79,16 @@ class Conditions:
             training, or by the frequency itself.
         """
         shares = torch.log1p(self.counts) if logarithmic else self.counts
-        totals = torch.bincount(self.columns, weights=shares.double())
+        totals = torch.bincount(self.columns, weights=shares.to(widest(shares.device)))
         return shares / totals[self.columns] / self.n_blocks
 
     def rows(self, conditions: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Draw for each condition one of the rows that fulfil it, int64."""
         level = torch.rand(
-            conditions.shape, generator=generator, device=conditions.device, dtype=torch.float64
+            conditions.shape,
+            generator=generator,
+            device=conditions.device,
+            dtype=widest(conditions.device),
         )
         counts = self.counts[conditions]
         place = torch.minimum((level * counts).long(), counts - 1)
@@ -129,6 +133,8 @@ def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) 
     ndarray of int64, shape (n_rows,)
     """
     best = np.full(len(given), -1)
+    if not len(frequencies):
+        return best
     blocks = sorted(discrete_blocks(given.layout), key=lambda number: column[number])
     lowest = np.full(len(given), RARE / max(len(blocks), 1))
     begin = 0
@@ -144,6 +150,6 @@ def rarest_condition(given: Given, frequencies: np.ndarray, column: np.ndarray) 
 
 def draw_conditions(n: int, edges: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
     """Draw `n` conditions, given the cumulated weights of all of them."""
-    level = torch.rand(n, generator=generator, device=edges.device, dtype=torch.float64)
+    level = torch.rand(n, generator=generator, device=edges.device, dtype=edges.dtype)
     drawn = torch.searchsorted(edges, level * edges[-1], right=True)
     return drawn.clamp_max(len(edges) - 1)

@@ -13,6 +13,9 @@ import torch
 from tabsynth.errors import ConfigError
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
+WIDEST = {"mps": torch.float32}
+"""The widest floats of devices that do not have those of 64 bits."""
+
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 Owner = TypeVar("Owner", bound=Any)
@@ -38,6 +41,11 @@ def choose_device(name: str) -> torch.device:
     if not present[name]:
         raise ConfigError(f"device is {name!r}, which this machine does not have. Use 'auto'.")
     return torch.device(name)
+
+
+def widest(device: torch.device) -> torch.dtype:
+    """Return the type of the widest floats that `device` has, for sums over rows."""
+    return WIDEST.get(device.type, torch.float64)
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
@@ -136,8 +144,8 @@ def on_few_threads(
 ) -> Callable[Concatenate[Owner, Arguments], Result]:
     """Let a method of a model compute on at most ``self.parameters.threads`` threads.
 
-    Networks of this size gain little from a second thread, and lose very much where other programs
-    want the processor too, as the threads of one operation wait for each other.
+    Operations of networks of this size are short. Where other programs want the processor too, the
+    threads of one operation wait for each other, which may take many times as long as the work.
     """
 
     @wraps(method)

@@ -144,7 +144,7 @@ def draw(logits: torch.Tensor, spans: Spans, generator: torch.Generator) -> torc
         count = view.shape[1]
         edges = torch.softmax(view, -1).cumsum(-1)
         reached = level[:, column : column + count, None] * edges[..., -1:]
-        parts.append((edges <= reached).sum(-1))
+        parts.append(torch.searchsorted(edges, reached, right=True)[..., 0])
         column += count
     codes = torch.minimum(torch.cat(parts, dim=1), spans.sizes - 1)
     index = codes + spans.starts

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from tabsynth.models.neural.device import widest
 from tabsynth.models.neural.linear import Linear
 from tabsynth.models.neural.spans import Spans
 
@@ -63,9 +64,9 @@ class OffsetHead(nn.Module):
             See `Spans.slots`.
         offsets : tensor of float, shape (n_rows, n_offset_blocks)
         """
-        size = self.spans.n_slots
-        flat, values = slots.reshape(-1), stretch(offsets).reshape(-1).double()
-        counts = torch.bincount(flat, minlength=size + 1)[:size].double()
+        size, wide = self.spans.n_slots, widest(offsets.device)
+        flat, values = slots.reshape(-1), stretch(offsets).reshape(-1).to(wide)
+        counts = torch.bincount(flat, minlength=size + 1)[:size].to(wide)
         mean = torch.bincount(flat, values, size + 1)[:size] / counts.clamp_min(1)
         square = torch.bincount(flat, values.square(), size + 1)[:size] / counts.clamp_min(1)
         self.used[:size] = square > 0
@@ -123,3 +124,16 @@ class OffsetHead(nn.Module):
         level = torch.rand(slots.shape, generator=generator, device=slots.device)
         noise = torch.logit(level, eps=1e-6)
         return squash(location + noise * torch.exp(log_scale)) * self.used[slots]
+
+    def soften(self, hidden: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Draw an offset in every slot, such that a gradient flows to locations and scales.
+
+        Returns
+        -------
+        tensor of float, shape (n_rows, n_slots)
+        """
+        location = self.shift(hidden)
+        level = torch.rand(location.shape, generator=generator, device=location.device)
+        noise = torch.logit(level, eps=1e-6)
+        scale = torch.exp(self.log_scale.clamp_min(NARROWEST))
+        return squash(location + noise * scale) * self.used[:-1]

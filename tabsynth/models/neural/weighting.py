@@ -15,7 +15,7 @@ from tabsynth.models.neural.adversary import Generator
 from tabsynth.models.neural.conditions import draw_conditions
 from tabsynth.models.neural.device import to_numpy
 from tabsynth.models.neural.heads import NEVER, CodeHead
-from tabsynth.models.neural.offsets import squash, stretch
+from tabsynth.models.neural.offsets import stretch
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.spans import Spans
 from tabsynth.monitor import Monitor, Progress
@@ -30,8 +30,6 @@ LEAST_EFFECTIVE = 32.0
 CLIPPED = 0.02
 """Largest share of the weight that may be cut off."""
 
-NEAR = 1 / 16
-"""Distance at which an offset that is certain given the latent counts half."""
 
 Weigher = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """Takes slots and stretched offsets, one a pattern, and gives (n_patterns, n_hidden) logarithms."""
@@ -66,10 +64,7 @@ class Decoding:
 def decoding_of(maker: Generator, frequencies: torch.Tensor, noise: torch.Generator) -> Decoding:
     """Return how an adversary's generator makes rows; a latent is noise and a condition.
 
-    The aim of a latent is its condition; -1 draws one by the frequencies. Offsets are certain given
-    the latent, so that none is ever hit. They are weighed by how near they come: the weight halves
-    at `NEAR`, a quarter of a component's standard deviation, and falls with the fourth power, so
-    that where none comes near the nearest ones count.
+    The aim of a latent is its condition; -1 draws one by the frequencies.
     """
 
     def latents(n: int, aim: int) -> torch.Tensor:
@@ -83,18 +78,10 @@ def decoding_of(maker: Generator, frequencies: torch.Tensor, noise: torch.Genera
         units: torch.Tensor = maker(latents[:, :-1], latents[:, -1].long())
         return units
 
-    def weigh(hidden: torch.Tensor) -> Weigher:
-        made = torch.tanh(maker.offsets(hidden)).T
-
-        def near(slots: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
-            away = (made[slots] - squash(wanted)[:, None]) / NEAR
-            return -torch.log1p(away**4) * maker.used[slots, None]
-
-        return near
-
     def finish(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return maker.draw(hidden, noise)
 
+    weigh = maker.offsets.weigh if maker.offsets is not None else None
     return Decoding(maker.spans, latents, hidden, maker.codes, weigh, finish)
 
 

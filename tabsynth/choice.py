@@ -1,0 +1,76 @@
+"""Which model a table gets where none is asked for, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from tabsynth.errors import ConfigError
+from tabsynth.models import Model, models
+
+FEW_ROWS = 200
+"""Below this many rows `auto` does not train a network."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which model is used, and why.
+
+    Attributes
+    ----------
+    model : str
+        Registered name.
+    reason : str
+        In words for the plan.
+    notice : str
+        What a person must know before using that model.
+    """
+
+    model: str
+    reason: str
+    notice: str = ""
+
+
+def choose_model(name: str, n_rows: int) -> Choice:
+    """Return the model called `name`, or for "auto" the one that suits a table of `n_rows` rows.
+
+    Examples
+    --------
+    >>> choose_model("ctgan", 50).model, choose_model("auto", 50).model
+    ('ctgan', 'independent')
+    """
+    if name != "auto":
+        return Choice(name, "asked for", models.get(name).notice)
+    if n_rows < FEW_ROWS:
+        return Choice(
+            "independent",
+            f"fewer than {FEW_ROWS} rows are too few to learn how columns depend on each other "
+            "without remembering rows",
+        )
+    return Choice("tvae", "the most faithful of the models here")
+
+
+def with_target(
+    kind: type[Model],
+    parameters: dict[str, Any],
+    target: str | Sequence[str] | None,
+    names: Sequence[str],
+) -> dict[str, Any]:
+    """Return the hyper-parameters of a model, `target` among them where the model has such one.
+
+    Raises
+    ------
+    ConfigError
+        If a target is no column.
+    """
+    if not any(item.name == "target" for item in fields(kind.parameters_type)):
+        return parameters
+    if target is not None:
+        parameters.setdefault("target", target)
+    given = parameters.get("target", ())
+    wanted = (given,) if isinstance(given, str) else tuple(given)
+    for name in wanted:
+        if name not in names:
+            raise ConfigError(f"The target {name!r} is no column of the table.")
+    return {**parameters, "target": wanted} if wanted else parameters
