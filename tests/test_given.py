@@ -12,8 +12,9 @@ from tabsynth.models import Model
 NEURAL = {
     "tvae": {"steps": 60, "hidden": 32},
     "ctgan": {"steps": 30, "hidden": 32},
+    "autoregressive": {"steps": 30, "hidden": 16},
 }
-MODELS = ["independent", "tvae", "ctgan"]
+MODELS = ["independent", "tvae", "ctgan", "autoregressive"]
 
 
 def patients(n_rows=600, seed=0):

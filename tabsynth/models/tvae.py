@@ -29,13 +29,14 @@ from tabsynth.models.neural.device import (
     to_numpy,
     write_weights,
 )
+from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
-from tabsynth.models.neural.stopping import EarlyStopping, hold_out
+from tabsynth.models.neural.stopping import EarlyStopping
 from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import Decoding, complete_by_weighting
 from tabsynth.monitor import Monitor, ignore

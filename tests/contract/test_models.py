@@ -6,6 +6,7 @@ from tabsynth.models import models
 from tabsynth.testing import check_model
 
 QUICK = {
+    "autoregressive": {"steps": 15},
     "ctgan": {"steps": 10},
     "tree": {"rounds": 10},
     "tvae": {"steps": 15},

@@ -19,6 +19,7 @@ SIZES = {
     "independent": {},
     "tvae": {"hidden": 64, "latent": 8, "steps": 500, "batch_size": 128},
     "ctgan": {"hidden": 64, "steps": 350, "batch_size": 200},
+    "autoregressive": {"hidden": 32, "embedding": 8, "steps": 400, "batch_size": 128},
 }
 
 
@@ -153,7 +154,10 @@ def test_more_tries_make_what_fewer_refuse(dependent, replay):
 
 
 # What the rows say: block 1 is block 0 in 90% of the rows, and the rarest code of block 0 is in 2%.
-@pytest.mark.parametrize(("name", "low", "high"), [("tvae", 0.8, 0.97), ("ctgan", 0.7, 1.0)])
+@pytest.mark.parametrize(
+    ("name", "low", "high"),
+    [("tvae", 0.8, 0.97), ("ctgan", 0.7, 1.0), ("autoregressive", 0.84, 0.95)],
+)
 def test_networks_draw_the_rest_given_a_code(dependent, fitted, name, low, high):
     given = given_codes(dependent.layout, 3_000, {0: 1})
     made = fitted(name).complete(given, Streams(1)).table

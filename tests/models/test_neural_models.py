@@ -16,7 +16,14 @@ from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.testing import check_encoded, check_model, toy_table
 
-NAMES = ["tvae", "ctgan", "vae", "wgan"]
+NAMES = ["tvae", "ctgan", "vae", "wgan", "autoregressive"]
+NETWORKS = {
+    "tvae": "_decoder",
+    "vae": "_decoder",
+    "ctgan": "_generator",
+    "wgan": "_generator",
+    "autoregressive": "_network",
+}
 SMALL = {"hidden": 16, "steps": 6}
 
 
@@ -33,7 +40,7 @@ def bytes_of(state):
     return {name: (value.dtype, value.shape, value.tobytes()) for name, value in state.items()}
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["tvae", "ctgan", "vae", "wgan"])
 @pytest.mark.parametrize("coding", ["modes", "bins", "scalar"])
 def test_the_model_keeps_its_contract(name, coding):
     check_model(models.get(name), {**SMALL, "coding": coding}, n_rows=90)
@@ -150,7 +157,7 @@ def test_progress_is_told_to_the_end_and_at_most_a_hundred_times(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_trained_is_not_the_mode_that_samples(name):
     model = fit(name, toy_table(50))
-    network = model._decoder if name in ("tvae", "vae") else model._generator
+    network = getattr(model, NETWORKS[name])
     assert not any(part.training for part in network.modules())
     assert not any(weight.requires_grad for weight in network.parameters())
 
@@ -159,7 +166,6 @@ def test_what_is_trained_is_not_the_mode_that_samples(name):
 @pytest.mark.parametrize(
     ("parameter", "value"),
     [
-        ("coding", "one-hot"),
         ("device", "abacus"),
         ("hidden", 0),
         ("hidden", 2.5),
@@ -178,6 +184,12 @@ def test_a_bad_hyper_parameter_is_refused_by_name(name, parameter, value):
 
 
 @pytest.mark.parametrize("name", ["tvae", "ctgan"])
+def test_a_coding_that_is_not_there_is_refused_by_name(name):
+    with pytest.raises(ConfigError, match=r"^coding must be"):
+        build(name, coding="one-hot")
+
+
+@pytest.mark.parametrize("name", ["tvae", "ctgan", "autoregressive"])
 def test_thousands_of_categories_need_little_memory(name):
     n, size = 20_000, 8_000
     layout = Layout((Block("place", size), Block("kind", 4)))

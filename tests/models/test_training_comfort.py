@@ -74,7 +74,9 @@ def eager(monkeypatch):
 @pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("step", [1, 6, 12])
 @pytest.mark.parametrize(
-    ("name", "parameters"), [*((name, {}) for name in NAMES), ("tvae", EARLY)], ids=str
+    ("name", "parameters"),
+    [*((name, {}) for name in NAMES), ("tvae", EARLY), ("autoregressive", EARLY)],
+    ids=str,
 )
 def test_a_training_killed_and_resumed_equals_an_uninterrupted_one(
     tmp_path, name, parameters, step

@@ -200,8 +200,10 @@ def test_the_critic_mends_what_trees_that_may_not_split_have_lost(rng):
 
 
 def test_neither_rows_nor_values_of_single_rows_are_kept(rng):
-    x = rng.uniform(-1, 1, N).astype(np.float32)
-    tensors = fitted(numbers(x, np.clip(x + rng.normal(0, 0.1, N), -1, 1))).state().tensors
+    x = np.sort(rng.uniform(-1, 1, N).astype(np.float32))
+    # Between two values next to each other as floats there is no third for a cell to end at.
+    x = x[np.append(np.diff(x) > 1e-6, True)]
+    tensors = fitted(numbers(x, np.clip(x + rng.normal(0, 0.1, len(x)), -1, 1))).state().tensors
     letters = np.concatenate([v for k, v in tensors.items() if k.startswith("0.letters")])
     # The ends of the whole column are among them, the rest is not.
     assert np.isin(x, letters.astype(np.float32)).sum() <= 2

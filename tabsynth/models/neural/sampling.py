@@ -34,6 +34,7 @@ def sample_in_chunks(
     n_rows: int,
     spans: Spans,
     monitor: Monitor,
+    size: int | None = None,
 ) -> EncodedTable:
     """Make rows chunk by chunk.
 
@@ -48,9 +49,11 @@ def sample_in_chunks(
     spans : Spans
     monitor : callable
         Told after every chunk.
+    size : int, optional
+        Rows of a chunk; see `chunk_rows` where left out.
     """
     table = EncodedTable.empty(n_rows, spans.layout)
-    size = chunk_rows(spans)
+    size = chunk_rows(spans) if size is None else size
     for begin in range(0, n_rows, size):
         end = min(begin + size, n_rows)
         index, offsets = make(end - begin)

@@ -11,13 +11,10 @@ from types import FrameType
 
 import torch
 
-from tabsynth.errors import ConfigError
 from tabsynth.models.neural.optimizer import Adam
 
 CHECKS = 50
 """How often, at most, a training looks at the rows held out."""
-FEWEST_HELD_OUT = 20
-"""Rows held out at least, where any are."""
 
 
 class EarlyStopping:
@@ -77,28 +74,6 @@ class EarlyStopping:
         self._weights.copy_(state["weights"])
         self.best, self.last, stale = state["figures"].tolist()
         self.stale = int(stale)
-
-
-def hold_out(
-    n_rows: int, share: float, generator: torch.Generator
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the numbers of the rows that are held out, and of those that are not.
-
-    Raises
-    ------
-    ConfigError
-        If so few would be held out that they say nothing.
-    """
-    count, device = round(share * n_rows), generator.device
-    if not share:
-        return torch.arange(0, device=device), torch.arange(n_rows, device=device)
-    if count < FEWEST_HELD_OUT:
-        raise ConfigError(
-            f"held_out = {share} of {n_rows:,} rows are {count}; at least {FEWEST_HELD_OUT} are "
-            "needed to judge by. Raise it, or set it to 0."
-        )
-    order = torch.randperm(n_rows, generator=generator, device=device)
-    return order[:count], order[count:]
 
 
 @contextmanager
