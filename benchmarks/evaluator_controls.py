@@ -46,11 +46,13 @@ NOT_SEEN = {
     ("extremes", "diabetes130"): "of the sixteen ends four are the value of one person alone, and "
     "beside each lie one to five such values, too few to say how often they are met by chance. The "
     "other ends (one day in hospital, no procedures) are shared by many",
-    (
-        "outliers_noisy",
-        "adult",
-    ): "25 rows of 5,000, none word for word, and rows that are as near to "
-    "another are there by nature: detected for two of four seeds",
+    ("outliers_noisy", "adult"): "detected for two of four seeds: 25 rows of 5,000, none word for "
+    "word, in a table where rows as near to one another are there by nature",
+    ("outliers_noisy", "bank_marketing"): "detected for three of four seeds, as in adult",
+    ("kernel_0.8", "credit_default"): "detected for three of four seeds: noise of 0.6 standard "
+    "deviations on every number leaves little of a row",
+    ("block_swaps_10", "bank_marketing"): "detected for three of four seeds: only 10% of the rows "
+    "are joined from halves, and few halves are of one row alone",
     ("rare_categories", "adult"): "of 16 to 21 rare categories none to two would not have been "
     "among fresh rows too, so that the table differs from a clean one in as many cells; what a "
     "test finds there all the same is chance",
@@ -61,7 +63,7 @@ NOT_SEEN = {
     ("filtered_fresh", "*"): "no training row is more exposed than an unseen one, on the contrary; "
     "the verdict is `inconclusive` and names such a filter as a possible reason",
 }
-"""Leaks that are not detected in a table, or nowhere ("*"), and why."""
+"""Leaks that are not, or not always, detected in a table, or nowhere ("*"), and why."""
 
 
 def judge(made: Made, seed: int = 0) -> Evaluation:

@@ -97,10 +97,9 @@ def test_a_table_filtered_for_likeness_is_never_called_clean(judge):
 @pytest.mark.slow
 @pytest.mark.parametrize("table", TABLES)
 @pytest.mark.parametrize("name", SMALL)
-def test_a_small_leak_is_detected_among_5000_rows(bench, judge, name, table):
-    if reason := bench.NOT_SEEN.get((name, table)):
-        pytest.skip(f"not always detected: {reason}")
-    assert judge(table, name, 5000, 3).word == "leak detected"
+def test_a_small_leak_is_detected_among_5000_rows(judge, name, table):
+    # How often each is detected over four seeds is in the committed results; this is the first.
+    assert judge(table, name, 5000, 0).word == "leak detected"
 
 
 @pytest.mark.slow
