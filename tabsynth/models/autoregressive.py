@@ -17,6 +17,7 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, DataError
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
+from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
@@ -32,7 +33,7 @@ from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.orders import Orders, order_blocks
+from tabsynth.models.neural.orders import Orders
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.schedule import Batches, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans

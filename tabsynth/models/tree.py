@@ -12,6 +12,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
+from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.validation import check_integer, check_real
 from tabsynth.models.trees.alphabet import Alphabet
@@ -19,7 +20,7 @@ from tabsynth.models.trees.bag import Bag
 from tabsynth.models.trees.critic import Critic
 from tabsynth.models.trees.grow import Growth, grow, inputs_of
 from tabsynth.models.trees.inputs import column_of, targets_of
-from tabsynth.models.trees.order import cells_of, most_telling, order_blocks
+from tabsynth.models.trees.order import cells_of, most_telling
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams

@@ -12,10 +12,11 @@ import torch
 from tabsynth import Synthesizer
 from tabsynth.encoding import Block, EncodedTable, Given, Layout
 from tabsynth.errors import ConfigError
+from tabsynth.models._order import order_blocks
 from tabsynth.models.autoregressive import Autoregressive, AutoregressiveParameters
 from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.masked import MaskedNetwork, draw_factors
-from tabsynth.models.neural.orders import Orders, order_blocks
+from tabsynth.models.neural.orders import Orders
 from tabsynth.models.neural.places import FEATURES, Places, describe_codes
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.unrolled import Known, Unrolled

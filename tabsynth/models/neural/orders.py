@@ -8,35 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from tabsynth.encoding.layout import Layout
 from tabsynth.models.neural.spans import Spans
-
-
-def order_blocks(layout: Layout, targets: Sequence[str]) -> list[int]:
-    """Return the blocks in the order in which they are drawn.
-
-    Those of the targets come first, then all others as they stand in the table; blocks that refine
-    another one follow it.
-
-    Examples
-    --------
-    >>> from tabsynth.encoding.layout import Block
-    >>> layout = Layout((Block("age", 3), Block("sex", 2), Block("ill", 2)))
-    >>> order_blocks(layout, ["ill"])
-    [2, 0, 1]
-    """
-    finer: dict[int | None, list[int]] = {}
-    for number, block in enumerate(layout):
-        finer.setdefault(block.parent, []).append(number)
-    roots = finer.get(None, [])
-    first = [number for name in targets for number in roots if layout[number].owner == name]
-    order: list[int] = []
-    waiting = list(dict.fromkeys([*first, *roots]))[::-1]
-    while waiting:
-        number = waiting.pop()
-        order.append(number)
-        waiting += finer.get(number, [])[::-1]
-    return order
 
 
 class Orders:
@@ -58,7 +30,7 @@ class Orders:
 
     Examples
     --------
-    >>> from tabsynth.encoding.layout import Block
+    >>> from tabsynth.encoding.layout import Block, Layout
     >>> spans = Spans(Layout((Block("a", 2), Block("b", 2))), torch.device("cpu"))
     >>> Orders(spans, [0, 1], 0.0, torch.Generator()).usual
     tensor([[0., 1.],

@@ -1,37 +1,11 @@
-"""In which order blocks are learnt, and what the trees of each ask about."""
+"""What the trees of each block ask about."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
-
-from tabsynth.encoding.layout import Layout
 
 CELLS = 16
 """Most cells in which a predictor is seen when predictors are chosen."""
-
-
-def order_blocks(layout: Layout, targets: Sequence[str]) -> list[int]:
-    """Return the blocks in the order in which they are learnt.
-
-    Those of the targets come first, then all others as they stand in the table; a block that
-    refines another one follows it.
-
-    Examples
-    --------
-    >>> from tabsynth.encoding.layout import Block
-    >>> layout = Layout((Block("age", 3), Block("sex", 2), Block("ill", 2)))
-    >>> order_blocks(layout, ["ill"])
-    [2, 0, 1]
-    """
-    first = [index for name in targets for index in layout.owned_by(name)]
-    order: list[int] = []
-    for index in [*first, *range(len(layout))]:
-        if index not in order and layout[index].parent is None:
-            finer = [i for i, block in enumerate(layout) if block.parent == index]
-            order += [index, *finer]
-    return order
 
 
 def cells_of(columns: np.ndarray) -> np.ndarray:
