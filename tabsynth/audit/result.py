@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from tabsynth.errors import DataError
-from tabsynth.evaluation.result import Finding, Verdict, Word
+from tabsynth.evaluation.result import Finding, Verdict, Word, json_form
 
 VERSION = 1
 """Version of the JSON form."""
@@ -114,7 +113,7 @@ class AuditResult:
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         state = asdict(self)
-        finite: dict[str, Any] = _finite({"tabsynth_audit": VERSION, **state})
+        finite: dict[str, Any] = json_form({"tabsynth_audit": VERSION, **state})
         return finite
 
     @classmethod
@@ -149,14 +148,3 @@ def _tuples(state: Mapping[str, Any]) -> dict[str, Any]:
         "findings": tuple(Finding(**finding) for finding in state["findings"]),
         "reasons": tuple(state["reasons"]),
     }
-
-
-def _finite(value: Any) -> Any:
-    """Return `value` with tuples as lists and what is not finite as None."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -72,18 +73,26 @@ def read_evaluation(text: str | bytes) -> Evaluation:
     >>> read_evaluation(Evaluation(scores=(), notices=("A note.",)).to_json()).notices
     ('A note.',)
     """
-    from pydantic import ValidationError
-
     try:
         state = json.loads(text)
     except (ValueError, RecursionError):
         raise DataError(f"This is no JSON document. {WANTED}") from None
-    if not isinstance(state, dict) or KEY not in state:
+    return rebuild(state)
+
+
+def rebuild(state: Any) -> Evaluation:
+    """Return the evaluation that a JSON document holds; see `read_evaluation`."""
+    from pydantic import ValidationError
+
+    if not isinstance(state, Mapping) or KEY not in state:
         raise DataError(f"This is no evaluation written by tabsynth. {WANTED}")
     if state[KEY] != VERSION:
-        return Evaluation.from_dict(state)  # which says what is wrong
+        raise DataError(
+            f"This evaluation is of format {state[KEY]!r}; this version of tabsynth reads format "
+            f"{VERSION}. Evaluate the tables again."
+        )
     try:
-        # Written again, since the text may be UTF-16 or have a mark at its beginning.
+        # As text, because the strict reader takes the lists of JSON for tuples there alone.
         return _adapter().validate_json(json.dumps(state), strict=True)
     except ValidationError as error:
         problems = [

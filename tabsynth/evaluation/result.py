@@ -8,8 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from tabsynth.errors import DataError
-
 VERSION = 1
 """Version of the JSON form."""
 
@@ -122,14 +120,6 @@ class Score:
         """Return the JSON form."""
         return asdict(replace(self, details=dict(self.details)))
 
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> Score:
-        """Rebuild from the JSON form."""
-        interval = state.get("interval")
-        findings = tuple(Finding(**finding) for finding in state.get("findings", ()))
-        known = {"interval": Interval(**interval) if interval else None, "findings": findings}
-        return cls(**{**state, **known})
-
 
 @dataclass(frozen=True)
 class Verdict:
@@ -221,13 +211,6 @@ class Joint:
     tvd: float | None = None
     reference: float | None = None
 
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> Joint:
-        """Rebuild from the JSON form."""
-        shares = {name: _matrix(state[name]) for name in ("real", "synthetic")}
-        cells = {name: tuple(state[name]) for name in ("first_cells", "second_cells")}
-        return cls(**{**state, **cells, **shares})
-
 
 @dataclass(frozen=True)
 class Pairs:
@@ -246,12 +229,6 @@ class Pairs:
     columns: tuple[str, ...] = ()
     tvd: tuple[tuple[float, ...], ...] = ()
     worst: tuple[Joint, ...] = ()
-
-    @classmethod
-    def from_dict(cls, state: Mapping[str, Any]) -> Pairs:
-        """Rebuild from the JSON form."""
-        worst = tuple(Joint.from_dict(joint) for joint in state.get("worst", ()))
-        return cls(tuple(state["columns"]), _matrix(state["tvd"]), worst)
 
 
 @dataclass(frozen=True)
@@ -330,66 +307,33 @@ class Evaluation:
             "pairs": asdict(self.pairs),
             "stability": [score.to_dict() for score in self.stability],
         }
-        finite: dict[str, Any] = _finite(state)
+        finite: dict[str, Any] = json_form(state)
         return finite
 
     @classmethod
     def from_dict(cls, state: Any) -> Evaluation:
-        """Rebuild from the JSON form.
+        """Rebuild from the JSON form, after checking all of it.
 
         Raises
         ------
         DataError
-            If the document is no evaluation, or of another version.
+            If the document is no evaluation, of another version, or damaged.
         """
-        if not isinstance(state, Mapping) or "tabsynth_evaluation" not in state:
-            raise DataError("This JSON document is no evaluation written by tabsynth.")
-        if state["tabsynth_evaluation"] != VERSION:
-            raise DataError(
-                f"This evaluation is of format {state['tabsynth_evaluation']!r}; this version of "
-                f"tabsynth reads format {VERSION}. Evaluate the tables again."
-            )
-        return cls(
-            scores=tuple(Score.from_dict(score) for score in state["scores"]),
-            columns=tuple(_profile(column) for column in state["columns"]),
-            pairs=Pairs.from_dict(state["pairs"]),
-            rows=state["rows"],
-            privacy=state["privacy"],
-            provenance=state["provenance"],
-            notices=tuple(state["notices"]),
-            verdict=_verdict(state.get("verdict")),
-            stability=tuple(Score.from_dict(score) for score in state.get("stability", ())),
-        )
+        from tabsynth.evaluation.document import rebuild
+
+        return rebuild(state)
 
     def to_json(self) -> str:
         """Return the evaluation as JSON text, keys in a stable order."""
         return json.dumps(self.to_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def _matrix(rows: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
-    return tuple(tuple(row) for row in rows)
-
-
-def _profile(state: Mapping[str, Any]) -> ColumnProfile:
-    """Return a column rebuilt from its JSON form."""
-    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in state.items()}
-    return ColumnProfile(**known)
-
-
-def _verdict(state: Any) -> Verdict | None:
-    """Rebuild a verdict from its JSON form."""
-    if state is None:
-        return None
-    findings = tuple(Finding(**finding) for finding in state["findings"])
-    return Verdict(**{**state, "findings": findings, "reasons": tuple(state["reasons"])})
-
-
-def _finite(value: Any) -> Any:
+def json_form(value: Any) -> Any:
     """Return `value` with NaN and infinities replaced by None and tuples by lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
+        return {str(key): json_form(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
+        return [json_form(item) for item in value]
     return value
