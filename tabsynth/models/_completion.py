@@ -149,9 +149,8 @@ def too_rare(given: Given, made: int, draws: int, found: float, max_tries: int) 
 
 
 def reject(
-    draw: Callable[[int, int, int], EncodedTable],
+    draw: Callable[[int, int], EncodedTable],
     given: Given,
-    aims: np.ndarray,
     monitor: Monitor,
     max_tries: int,
     rng: np.random.Generator,
@@ -159,17 +158,15 @@ def reject(
 ) -> Completed:
     """Draw rows until every row given has one that fits, and put in what is given.
 
-    All rows of one aim are served from the same draws. Rows that are given in the same columns
-    never share a draw. What a number is given as fits where its bin does (see `compared`), so that
+    All rows are served from the same draws. Rows that are given in the same columns never share
+    one. What a number is given as fits where its bin does (see `compared`), so that
     the other columns follow their distribution for that bin; then the number takes its exact place.
 
     Parameters
     ----------
     draw : callable
-        Takes how many rows to draw, the number of the batch, and the aim that it is for.
+        Takes how many rows to draw, and the number of the batch.
     given : Given
-    aims : ndarray of int, shape (n_rows,)
-        Rows of one aim share candidates.
     monitor : callable
         Told after every batch.
     max_tries : int
@@ -192,40 +189,37 @@ def reject(
     _, kinds = distinct(np.concatenate([known, known * wanted[:, given.blocks]], axis=1))
     found, drawn = np.zeros(n_rows), np.zeros(n_rows, dtype=np.int64)
     lost = np.zeros(n_rows, dtype=bool)
-    total = batch = 0
-    for aim in np.unique(aims):
-        waiting, draws = np.flatnonzero(aims == aim), 0
-        size = int(np.clip(2 * len(waiting), LEAST, MOST))
-        while len(waiting):
-            pool = draw(size, batch, int(aim))
-            keys, draws, batch = compared(pool), draws + size, batch + 1
-            served = np.zeros(n_rows, dtype=bool)
-            for mask in np.unique(masks[waiting]):
-                rows = waiting[masks[waiting] == mask]
-                columns = np.flatnonzero(given.known[rows[0]])
-                order = rng.permutation(size)
-                pairs, hits = _matches(wanted[rows][:, columns], keys[order][:, columns])
-                found[rows] += hits
-                fitting = rows[pairs[0]]
-                chosen.codes[fitting] = pool.codes[order[pairs[1]]]
-                chosen.offsets[fitting] = pool.offsets[order[pairs[1]]]
-                served[fitting] = True
-            drawn[waiting] = draws
-            waiting = waiting[~served[waiting]]
-            lost[waiting[draws > max_tries * (found[waiting] + PATIENCE)]] = True
-            waiting = waiting[~lost[waiting]]
-            monitor(Progress(phase, int((drawn > 0).sum()) - len(waiting), n_rows))
-            if len(waiting):
-                # As many as the hardest rows are likely to need, judged by what has been seen.
-                alike = np.bincount(kinds[waiting])[kinds[waiting]]
-                needed = (alike * draws / (found[waiting] + 0.5)).max()
-                size = int(np.clip(needed, LEAST, MOST))
-        total += draws
+    waiting, draws, batch = np.arange(n_rows), 0, 0
+    size = int(np.clip(2 * n_rows, LEAST, MOST))
+    while len(waiting):
+        pool = draw(size, batch)
+        keys, draws, batch = compared(pool), draws + size, batch + 1
+        served = np.zeros(n_rows, dtype=bool)
+        for mask in np.unique(masks[waiting]):
+            rows = waiting[masks[waiting] == mask]
+            columns = np.flatnonzero(given.known[rows[0]])
+            order = rng.permutation(size)
+            pairs, hits = _matches(wanted[rows][:, columns], keys[order][:, columns])
+            found[rows] += hits
+            fitting = rows[pairs[0]]
+            chosen.codes[fitting] = pool.codes[order[pairs[1]]]
+            chosen.offsets[fitting] = pool.offsets[order[pairs[1]]]
+            served[fitting] = True
+        drawn[waiting] = draws
+        waiting = waiting[~served[waiting]]
+        lost[waiting[draws > max_tries * (found[waiting] + PATIENCE)]] = True
+        waiting = waiting[~lost[waiting]]
+        monitor(Progress(phase, n_rows - len(waiting), n_rows))
+        if len(waiting):
+            # As many as the hardest rows are likely to need, judged by what has been seen.
+            alike = np.bincount(kinds[waiting])[kinds[waiting]]
+            needed = (alike * draws / (found[waiting] + 0.5)).max()
+            size = int(np.clip(needed, LEAST, MOST))
     if lost.any():
         made = int(n_rows - lost.sum())
         hardest = np.flatnonzero(lost)[found[lost].argmin()]
         raise too_rare(given, made, int(drawn[hardest]), float(found[hardest]), max_tries)
-    return Completed(given.impose(chosen), effort_of("by rejection", total, found / drawn))
+    return Completed(given.impose(chosen), effort_of("by rejection", draws, found / drawn))
 
 
 def _matches(wanted: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -129,9 +129,8 @@ class Model(ABC):
         """Draw a row for every row of `given`, with exactly the codes and offsets given.
 
         What is not given follows its distribution given the rest. This one serves every model: it
-        draws candidates until rows fit. A model that can do better overrides `aim` and `propose`,
-        or all of it, and keeps the contract: every row is made, in the order of `given`, or
-        SampleError is raised.
+        draws candidates until rows fit. A model that can do better overrides it and keeps the
+        contract: every row is made, in the order of `given`, or SampleError is raised.
 
         Parameters
         ----------
@@ -148,25 +147,13 @@ class Model(ABC):
             If the model makes rows that fit too rarely or never; it says how many could be made.
         """
         return reject(
-            lambda size, batch, aim: self.propose(size, aim, streams.child(f"batch {batch}")),
+            lambda size, batch: self.sample(size, streams.child(f"batch {batch}")),
             given,
-            self.aim(given),
             monitor,
             max_tries,
             streams.numpy("orders"),
             f"sampling {self.name} until rows fit",
         )
-
-    def aim(self, given: Given) -> np.ndarray:
-        """Return what candidates for each row of `given` are aimed at, int64 (n_rows,).
-
-        The numbers mean something to `propose` only; rows of one number share candidates.
-        """
-        return np.zeros(len(given), dtype=np.int64)
-
-    def propose(self, n_rows: int, aim: int, streams: Streams) -> EncodedTable:
-        """Draw candidates that are likely to fit the rows whose `aim` this is."""
-        return self.sample(n_rows, streams)
 
     @abstractmethod
     def state(self) -> ModelState:
