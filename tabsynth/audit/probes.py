@@ -82,9 +82,8 @@ class RowProbe:
         found = neighbours(points[0], points[2], max(NEAREST))
         last = found.distances.shape[1] - 1
         nearest = found.distances[:, [min(k - 1, last) for k in NEAREST]]
-        columns = [np.log(nearest + 1e-3), _near(*points)]
-        columns += [_matching(self.sight, *pair) for pair in ((targets, synthetic, space),)]
-        return np.concatenate(columns, axis=1)
+        shares = _near(*points), _matching(self.sight, targets, synthetic, space)
+        return np.concatenate([np.log(nearest + 1e-3), *shares], axis=1)
 
 
 def _near(targets: np.ndarray, reference: np.ndarray, synthetic: np.ndarray) -> np.ndarray:

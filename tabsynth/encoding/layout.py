@@ -46,6 +46,11 @@ class Block:
         """Whether any code carries an offset."""
         return any(self.continuous)
 
+    @property
+    def is_nominal(self) -> bool:
+        """Whether the codes have no order."""
+        return not self.ordinal and not self.has_offset
+
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
         return {
@@ -117,6 +122,11 @@ class Layout:
     def offset_blocks(self) -> np.ndarray:
         """Indices of the blocks that have offsets, in the order of the columns of `offsets`."""
         return np.flatnonzero([block.has_offset for block in self.blocks])
+
+    @cached_property
+    def slots(self) -> dict[int, int]:
+        """Column of `offsets` of each block that has one."""
+        return {int(block): slot for slot, block in enumerate(self.offset_blocks)}
 
     @cached_property
     def continuous(self) -> np.ndarray:

@@ -14,7 +14,6 @@ from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.validation import check_integer, check_real
 from tabsynth.models.trees.alphabet import Alphabet
-from tabsynth.models.trees.inputs import is_nominal
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -95,7 +94,7 @@ class Copula(Model):
         if not len(table):
             raise DataError("copula cannot be fitted: the table has no rows. Give it at least one.")
         self._layout, self._alphabets = data.layout, []
-        slots = {int(block): slot for slot, block in enumerate(self._layout.offset_blocks)}
+        slots = self._layout.slots
         n_blocks = len(self._layout)
         self._present = np.ones(n_blocks)
         scores = np.zeros((len(table), n_blocks))
@@ -103,7 +102,7 @@ class Copula(Model):
             codes = table.codes[:, index]
             offsets = table.offsets[:, slots[index]] if index in slots else None
             alphabet, letters = Alphabet.fit(
-                block, codes, offsets, self.parameters.floor, by_frequency=is_nominal(block)
+                block, codes, offsets, self.parameters.floor, by_frequency=block.is_nominal
             )
             self._alphabets.append(alphabet)
             if block.missing is not None:
@@ -118,7 +117,7 @@ class Copula(Model):
         from scipy.special import ndtr
 
         table = EncodedTable.empty(n_rows, self._layout)
-        slots = {int(block): slot for slot, block in enumerate(self._layout.offset_blocks)}
+        slots = self._layout.slots
         for start in range(0, n_rows, CHUNK):
             stop = min(n_rows, start + CHUNK)
             monitor(Progress("sampling copula", start, n_rows))

@@ -13,7 +13,6 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.neural.validation import check_integer
-from tabsynth.models.trees.inputs import is_nominal
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -141,18 +140,18 @@ class Smote(Model):
 def _points(table: EncodedTable, rng: np.random.Generator) -> np.ndarray:
     """Return rows as points, float32 of shape (n_rows, n_dimensions)."""
     layout = table.layout
-    slots = {int(block): slot for slot, block in enumerate(layout.offset_blocks)}
+    slots = layout.slots
     numbers = [table.offsets[:, slot] for slot in slots.values()]
     numbers += [
         table.codes[:, index] / max(1, block.size - 1) * 2.0 - 1.0
         for index, block in enumerate(layout)
-        if index not in slots and not is_nominal(block)
+        if index not in slots and not block.is_nominal
     ]
     spreads = [float(column.std()) for column in numbers if column.std() > 0]
     apart = float(np.median(spreads)) if spreads else 1.0
     parts = [column[:, None] for column in numbers]
     for index, block in enumerate(layout):
-        if is_nominal(block) and block.size > 1:
+        if block.is_nominal and block.size > 1:
             # Two different codes are `apart` from one another, exactly or about.
             places = np.eye(block.size)
             if block.size > WIDTH:

@@ -213,7 +213,7 @@ class Tree(Model):
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw rows from the trees: codes, offsets, and what trees see of them."""
-        slots = {int(block): slot for slot, block in enumerate(self._layout.offset_blocks)}
+        slots = self._layout.slots
         codes = np.zeros((n, len(self._layout)), dtype=np.int32)
         offsets = np.zeros((n, len(slots)), dtype=np.float32)
         columns = np.zeros((len(self._layout), n), dtype=np.float32)
@@ -259,7 +259,7 @@ class Tree(Model):
 
 def _parts(table: EncodedTable) -> Iterator[tuple[int, np.ndarray, np.ndarray | None]]:
     """Yield each block with its codes and its offsets, None where it has none."""
-    slots = {int(block): slot for slot, block in enumerate(table.layout.offset_blocks)}
+    slots = table.layout.slots
     for index in range(len(table.layout)):
         slot = slots.get(index)
         yield index, table.codes[:, index], None if slot is None else table.offsets[:, slot]

@@ -54,7 +54,6 @@ class Places:
         layout, starts = spans.layout, spans.starts.tolist()
         refined = {block.parent for block in layout}
         none = len(layout.offset_blocks)
-        offsets = {int(block): column for column, block in enumerate(layout.offset_blocks)}
         rows: list[tuple[float, ...]] = []
         for number, block in enumerate(layout):
             if not block.ordinal or number in refined:
@@ -68,7 +67,7 @@ class Places:
                     max(above.size - (above.missing is not None), 1),
                     1 if upper == number else block.size,
                     -1 if above.missing is None else starts[parent] + above.missing,
-                    offsets.get(number, none),
+                    layout.slots.get(number, none),
                 )
             )
         table = np.array(rows, dtype=np.int64).reshape(-1, 6)

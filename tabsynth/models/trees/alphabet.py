@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from tabsynth.encoding.intervals import partition
 from tabsynth.encoding.layout import Block
-from tabsynth.models.trees.inputs import is_nominal
+from tabsynth.models.trees.arrays import Arrays
 
 CELLS = 1024
 """Most cells that the values of few rows in a block are put together in."""
@@ -22,7 +21,7 @@ FEWEST_CELLS = 50
 
 
 @dataclass(frozen=True, eq=False)
-class Alphabet:
+class Alphabet(Arrays):
     """The letters of a block: values that many rows share, and cells that hold many rows.
 
     A value (code and offset) that at least `floor` rows share is a letter of its own and comes out
@@ -106,7 +105,7 @@ class Alphabet:
         present = np.cumsum(counts[~absent]) / max(1.0, counts[~absent].sum())
         bounds = np.concatenate([[0.0], present, np.full(int(absent.sum()), 2.0)])
         bounds[int((~absent).sum())] = 1.0
-        ordered = np.full(len(order), not is_nominal(block)) & ~absent
+        ordered = np.full(len(order), not block.is_nominal) & ~absent
         code = code[order].astype(np.int32)
         return cls(code, low[order], high[order], bounds, ordered), letters
 
@@ -115,15 +114,6 @@ class Alphabet:
         wide = self.bounds[letters + 1] - self.bounds[letters]
         places: np.ndarray = self.bounds[letters] + wide * rng.random(len(letters))
         return places
-
-    def tensors(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the arrays by name."""
-        return {f"{prefix}.{item.name}": getattr(self, item.name) for item in fields(self)}
-
-    @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> Self:
-        """Rebuild from the arrays."""
-        return cls(**{item.name: tensors[f"{prefix}.{item.name}"] for item in fields(cls)})
 
     def read(self, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return codes int32 (n_rows,) and offsets float32 (n_rows,) at `places`."""

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Self
+from dataclasses import dataclass
 
 import numpy as np
 
 from tabsynth.models.trees.alphabet import Alphabet
+from tabsynth.models.trees.arrays import Arrays
 
 COMMON = 0.05
 """A letter that this share of all rows has stands for itself in every leaf."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bag:
+class Bag(Arrays):
     """Trees that give each row a leaf, and what the leaves hold.
 
     Attributes
@@ -80,15 +79,6 @@ class Bag:
         low = self.low[group]
         places: np.ndarray = low + (self.high[group] - low) * rng.random(len(leaves))
         return places
-
-    def tensors(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the arrays by name."""
-        return {f"{prefix}.{item.name}": getattr(self, item.name) for item in fields(self)}
-
-    @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> Self:
-        """Rebuild from the arrays."""
-        return cls(**{item.name: tensors[f"{prefix}.{item.name}"] for item in fields(cls)})
 
 
 def _gaps(low: np.ndarray, starts: np.ndarray, open_: np.ndarray) -> np.ndarray:

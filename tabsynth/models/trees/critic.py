@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from tabsynth.encoding.layout import Layout
-from tabsynth.models.trees.inputs import is_nominal
+from tabsynth.models.trees.arrays import Arrays
 from tabsynth.monitor import Monitor, Progress, ignore
 
 BINS = 64
@@ -27,7 +26,7 @@ RIDGE = 20.0
 
 
 @dataclass(frozen=True, eq=False)
-class Critic:
+class Critic(Arrays):
     """Oblivious boosted trees: every tree asks the same questions of all rows.
 
     Attributes
@@ -69,7 +68,7 @@ class Critic:
         rng : Generator
         monitor : callable
         """
-        nominal = np.array([is_nominal(block) for block in layout])
+        nominal = np.array([block.is_nominal for block in layout])
         cuts = np.stack([_cuts(column) for column in real])
         bins = np.concatenate([_binned(cuts, real), _binned(cuts, drawn)], axis=1)
         n_real, n = real.shape[1], bins.shape[1]
@@ -159,15 +158,6 @@ class Critic:
         for tree in range(len(self.values)):
             logit += self.values[tree][self._leaves(tree, bins)]
         return logit
-
-    def tensors(self, prefix: str) -> dict[str, np.ndarray]:
-        """Return the arrays by name."""
-        return {f"{prefix}.{item.name}": getattr(self, item.name) for item in fields(self)}
-
-    @classmethod
-    def load(cls, tensors: Mapping[str, np.ndarray], prefix: str) -> Self:
-        """Rebuild from the arrays."""
-        return cls(**{item.name: tensors[f"{prefix}.{item.name}"] for item in fields(cls)})
 
 
 def _cuts(column: np.ndarray) -> np.ndarray:

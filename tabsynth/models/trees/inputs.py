@@ -17,11 +17,6 @@ PRIOR = 10.0
 at their word."""
 
 
-def is_nominal(block: Block) -> bool:
-    """Return whether the codes of a block have no order."""
-    return not block.ordinal and not block.has_offset
-
-
 def column_of(block: Block, codes: np.ndarray, offsets: np.ndarray | None) -> np.ndarray:
     """Return the number that stands for each row of a block, float32 of shape (n_rows,).
 
@@ -31,7 +26,7 @@ def column_of(block: Block, codes: np.ndarray, offsets: np.ndarray | None) -> np
         column = codes.astype(np.float32)
     else:
         column = np.where(np.array(block.continuous)[codes], offsets, np.float32(-1.0))
-    if block.missing is not None and not is_nominal(block):
+    if block.missing is not None and not block.is_nominal:
         column[codes == block.missing] = BELOW
     result: np.ndarray = column.astype(np.float32)
     return result
@@ -51,7 +46,7 @@ def targets_of(
     predictors : ndarray of float32, shape (n_predictors, n_rows)
         Numbers that codes of a nominal block are compared by, where there are many.
     """
-    if is_nominal(block):
+    if block.is_nominal:
         if block.size <= MOST_CLASSES:
             # Of two classes one says all.
             classes: np.ndarray = np.eye(block.size)[codes]
@@ -130,7 +125,7 @@ def code_starts(layout: Layout, predictors: np.ndarray) -> np.ndarray:
     """
     starts, used = np.full(len(predictors), -1, dtype=np.int64), 0
     for place, block in enumerate(predictors.tolist()):
-        if is_nominal(layout[block]):
+        if layout[block].is_nominal:
             starts[place] = used
             used += layout[block].size
     return starts
