@@ -23,6 +23,7 @@ from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import MINIMUM_ROWS, check_schema, infer_schema, with_dtypes
+from tabsynth.validation import check_integer
 
 NO_PRIVACY = (
     "No differential privacy was used: the model was fitted to the rows exactly, and nothing "
@@ -243,8 +244,8 @@ class Synthesizer:
         if not hasattr(self, "model_"):
             raise SampleError("Nothing was learnt yet. Call fit first.")
         if n_rows is not None or given is None:
-            _require_integer("The number of rows", n_rows, 0)
-        _require_integer("max_tries", max_tries, 1)
+            check_integer("n_rows", n_rows, 0)
+        check_integer("max_tries", max_tries, 1)
         self.effort_: Effort | None = None
         request = None if given is None else Request.read(given, n_rows, self.codec_)
         if seed is None:
@@ -370,12 +371,6 @@ def training_of(model: Model) -> dict[str, Any] | None:
     if not isinstance(model, IterativeModel):
         return None
     return {"steps": model.steps_, "stopped": model.stopped_}
-
-
-def _require_integer(name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        allowed = "0 or a positive integer" if least == 0 else "a positive integer"
-        raise ConfigError(f"{name} must be {allowed}. Got {value}.")
 
 
 def require_rows(n_rows: int) -> None:

@@ -30,6 +30,7 @@ from tabsynth.synthesizer import (
     seed_of,
     training_of,
 )
+from tabsynth.validation import check_integer
 
 HOLDOUT_SHARE = 0.2
 """Share of the rows kept unseen, for the evaluation to compare with."""
@@ -122,8 +123,7 @@ def make_plan(
         As `deidentify`.
     """
     require_rows(len(table))
-    if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 0):
-        raise ConfigError(f"rows must be 0 or a positive integer. Got {rows!r}.")
+    check_integer("rows", rows, 0, optional=True)
     if not 0 <= holdout <= 0.9:
         raise ConfigError(f"holdout must be a share between 0 and 0.9. Got {holdout!r}.")
     if schema is None:
@@ -241,8 +241,7 @@ def deidentify(
     started = time.perf_counter()
     watch = monitor or ignore
     streams = Streams(seed_of(seed, checkpoint))
-    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
-        raise ConfigError(f"repeats must be a positive integer. Got {repeats!r}.")
+    check_integer("repeats", repeats, 1)
     plan = make_plan(
         table,
         model=model,

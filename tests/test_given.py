@@ -226,7 +226,7 @@ def test_how_many_rows_must_be_clear(fitted):
         synth.sample(4, given=wanted)
     with pytest.raises(ConfigError, match="how many rows"):
         synth.sample(given={"sex": "male"})
-    with pytest.raises(ConfigError, match="max_tries must be a positive integer"):
+    with pytest.raises(ConfigError, match="max_tries must be an integer of at least 1"):
         synth.sample(4, given=wanted, max_tries=0)
     with pytest.raises(ConfigError, match="such as"):
         synth.sample(4, given=["sex"])

@@ -142,7 +142,7 @@ def test_sampling_before_fitting_is_refused():
 @pytest.mark.parametrize("n_rows", [-1, 1.5, True, "3"])
 def test_a_number_of_rows_that_is_none_is_refused(n_rows):
     synth = Synthesizer("independent", seed=1).fit(small())
-    with pytest.raises(ConfigError, match="0 or a positive integer"):
+    with pytest.raises(ConfigError, match="n_rows must be an integer of at least 0"):
         synth.sample(n_rows)
 
 

@@ -88,7 +88,7 @@ def test_the_plan_tells_what_will_happen_without_learning_anything():
     ("options", "error", "words"),
     [
         ({"target": "sik"}, ConfigError, "no column"),
-        ({"rows": -1}, ConfigError, "0 or a positive"),
+        ({"rows": -1}, ConfigError, "rows must be an integer of at least 0"),
         ({"holdout": 1.5}, ConfigError, "between 0 and"),
         ({"model": "nope"}, ConfigError, "no model called"),
         ({"schema": Schema((Column("ages", "number"),))}, SchemaError, "Did you mean 'age'"),
@@ -124,5 +124,5 @@ def test_repeats_keep_the_first_table_and_tell_how_much_seeds_matter(result):
 
 
 def test_repeats_must_be_a_positive_number():
-    with pytest.raises(ConfigError, match="repeats must be a positive integer"):
+    with pytest.raises(ConfigError, match="repeats must be an integer of at least 1"):
         deidentify(patients(40), repeats=0)

@@ -27,6 +27,7 @@ from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
 from tabsynth.synthesizer import Synthesizer, require_rows
+from tabsynth.validation import check_integer
 
 ALL = "all"
 CONFIDENCE = 0.95
@@ -170,8 +171,7 @@ def carry_out(
     -------
     AuditResult
     """
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ConfigError(f"workers must be a positive integer. Got {workers!r}.")
+    check_integer("workers", workers, 1)
     states = {name: prepared.state(name, state) for name in prepared.methods}
     done = {name: kept.open() for name, kept in states.items()}
     results = tuple(
@@ -282,11 +282,8 @@ def _check_numbers(
     delta: float,
     confidence: float,
 ) -> None:
-    for name, value in (("runs", runs), ("canaries", canaries)):
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise ConfigError(f"{name} must be a positive integer. Got {value!r}.")
+    check_integer("runs", runs, 1, optional=True)
+    check_integer("canaries", canaries, 1, optional=True)
     if epsilon is not None and not (math.isfinite(epsilon) and epsilon >= 0):
         raise ConfigError(f"epsilon must be 0 or a positive number. Got {epsilon!r}.")
     if not 0 <= delta < 1:

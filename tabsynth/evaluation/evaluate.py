@@ -25,6 +25,7 @@ from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema.frame import check_frame
 from tabsynth.schema.schema import Schema
+from tabsynth.validation import check_integer
 
 NO_HOLDOUT = (
     "No holdout: without real rows that the model never saw, copying cannot be told from chance. "
@@ -108,8 +109,7 @@ def evaluate(
     >>> evaluate(train, synthetic, holdout=fresh, schema=schema)["tvd_1way"].value
     0.5
     """
-    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
-        raise ConfigError(f"max_rows must be a positive integer. Got {max_rows!r}.")
+    check_integer("max_rows", max_rows, 1)
     streams = Streams(seed).child("evaluate")
     frames = {"train": train, "synthetic": synthetic}
     if holdout is not None:

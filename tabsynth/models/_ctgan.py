@@ -8,7 +8,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.models.neural.device import DEVICES
 from tabsynth.models.neural.losses import LOSSES
 from tabsynth.models.neural.training import TrainingParameters
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.validation import check_choice, check_integer, check_real
 
 CODINGS = {
     "modes": Coding("modes", size=10),

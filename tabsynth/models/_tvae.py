@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tabsynth.encoding.coding import Coding
 from tabsynth.models.neural.device import DEVICES
 from tabsynth.models.neural.training import TrainingParameters
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
+from tabsynth.validation import check_choice, check_integer, check_real
 
 CODINGS = {
     "bins": Coding("bins", size=32, sub_bins=16),

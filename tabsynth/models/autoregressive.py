@@ -40,10 +40,10 @@ from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.stopping import EarlyStopping
 from tabsynth.models.neural.training import Training, TrainingParameters
 from tabsynth.models.neural.unrolled import Known, Unrolled
-from tabsynth.models.neural.validation import check_choice, check_integer, check_real
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
+from tabsynth.validation import check_choice, check_integer, check_real
 
 MOST_WEIGHTS = 3_000_000
 """Most weights of the first layer; tables with more blocks get shorter embeddings and layers."""

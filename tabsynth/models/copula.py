@@ -12,11 +12,11 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
-from tabsynth.models.neural.validation import check_integer, check_real
 from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
+from tabsynth.validation import check_integer, check_real
 
 CHUNK = 1 << 16
 """Most rows that are drawn at a time."""

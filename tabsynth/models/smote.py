@@ -12,10 +12,10 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
-from tabsynth.models.neural.validation import check_integer
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
+from tabsynth.validation import check_integer
 
 AMONG = 4096
 """Most rows among which neighbours are searched, drawn at random."""

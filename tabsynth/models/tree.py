@@ -14,7 +14,6 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError
 from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
-from tabsynth.models.neural.validation import check_integer, check_real
 from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.models.trees.bag import Bag
 from tabsynth.models.trees.critic import Critic
@@ -24,6 +23,7 @@ from tabsynth.models.trees.order import cells_of, most_telling
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
+from tabsynth.validation import check_integer, check_real
 
 CHUNK = 1 << 15
 """Most rows that are made at a time."""

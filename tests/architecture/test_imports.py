@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-LEAVES = {"errors", "random", "registry", "monitor"}
+LEAVES = {"errors", "random", "registry", "monitor", "validation"}
 
 # What private rows look like from inside a model or a column type: types only, no mechanism.
 PROTOCOLS = {"privacy.training", "privacy.statistics"}
@@ -22,6 +22,7 @@ ALLOWED: dict[str, set[str]] = {
     "random": {"errors"},
     "registry": {"errors"},
     "monitor": {"errors"},
+    "validation": {"errors"},
     "config": {"errors", "registry"},
     # from a file to a table that is understood
     "schema": {"errors"},

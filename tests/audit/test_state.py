@@ -137,7 +137,7 @@ def test_results_come_back_from_json(whole):
         ({"method": "multi-run", "runs": 10}, "at least 20"),
         ({"method": "shadow", "runs": 10}, "at least 16"),
         ({"method": "one-run", "canaries": 41}, "16 to 40"),
-        ({"runs": 0}, "positive integer"),
+        ({"runs": 0}, "integer of at least 1"),
         ({"epsilon": -1.0}, "epsilon"),
         ({"delta": 1.0}, "delta"),
         ({"confidence": 1.0}, "confidence"),

@@ -16,8 +16,8 @@ from tabsynth.models.base import HyperParameters
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept
 from tabsynth.models.neural.device import PRECISIONS
 from tabsynth.models.neural.stopping import CHECKS, EarlyStopping, interruptible
-from tabsynth.models.neural.validation import check_choice, check_flag, check_integer, check_real
 from tabsynth.monitor import Monitor, Progress
+from tabsynth.validation import check_choice, check_flag, check_integer, check_real
 
 REPORTS = 100
 """How often, at most, a training tells of its progress."""

@@ -1,4 +1,4 @@
-"""Checks of hyper-parameters, all with the same sentences."""
+"""Checks of arguments and hyper-parameters, all with the same sentences."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabsynth.errors import ConfigError
 
 
 def check_integer(name: str, value: object, least: int, *, optional: bool = False) -> None:
-    """Check that a hyper-parameter is an integer of at least `least` (or None, if optional).
+    """Check that an argument is an integer of at least `least` (or None, if optional).
 
     Raises
     ------
@@ -31,7 +31,7 @@ def check_integer(name: str, value: object, least: int, *, optional: bool = Fals
 
 
 def check_real(name: str, value: object, low: float, high: float = math.inf) -> None:
-    """Check that a hyper-parameter is a number between `low` and `high`, ends included.
+    """Check that an argument is a number between `low` and `high`, ends included.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def check_real(name: str, value: object, low: float, high: float = math.inf) -> 
 
 
 def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
-    """Check that a hyper-parameter is one of `choices`.
+    """Check that an argument is one of `choices`.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
 
 
 def check_flag(name: str, value: object) -> None:
-    """Check that a hyper-parameter is true or false.
+    """Check that an argument is true or false.
 
     Raises
     ------
