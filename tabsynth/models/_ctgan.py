@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.models.neural.device import DEVICES
 from tabsynth.models.neural.losses import LOSSES
 from tabsynth.models.neural.training import TrainingParameters
 from tabsynth.validation import check_choice, check_integer, check_real
@@ -50,13 +49,10 @@ class CTGANParameters(TrainingParameters):
         cosine.
     average : float
         Decay of the moving average of the generator's weights, which is what is kept.
-    epochs, steps : int or None
-        Passes over the table, or steps, which come first where both are given; None chooses from
-        the size of the table.
-    batch_size : int or None
-        Rows of a step, drawn with replacement; at most the rows of the table. None chooses.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and sample. Runs repeat byte for byte on the processor only.
+
+    Notes
+    -----
+    Besides those of `TrainingParameters`.
     """
 
     coding: str = "modes"
@@ -72,20 +68,13 @@ class CTGANParameters(TrainingParameters):
     learning_rate: float = 2e-3
     critic_rate: float = 2e-3
     average: float = 0.998
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int | None = None
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_choice("coding", self.coding, tuple(CODINGS))
         check_choice("loss", self.loss, LOSSES)
-        check_choice("device", self.device, DEVICES)
         for name in ("noise", "hidden", "embedding", "pac", "penalty_every"):
             check_integer(name, getattr(self, name), 1)
-        for name in ("epochs", "steps", "batch_size"):
-            check_integer(name, getattr(self, name), 1, optional=True)
         check_real("penalty", self.penalty, 0.0)
         check_real("temperature", self.temperature, 1e-3)
         check_real("learning_rate", self.learning_rate, 1e-8, 1.0)

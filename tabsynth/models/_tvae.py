@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.models.neural.device import DEVICES
 from tabsynth.models.neural.training import TrainingParameters
 from tabsynth.validation import check_choice, check_integer, check_real
 
@@ -46,13 +45,10 @@ class TVAEParameters(TrainingParameters):
         weights describe them no better, and the best ones are kept. 0 holds none out.
     patience : int
         Looks at the rows held out, of 50, that may find nothing better before training ends.
-    epochs, steps : int or None
-        Passes over the table, or steps, which come first where both are given; None chooses from
-        the size of the table.
-    batch_size : int or None
-        Rows of a step; None chooses from the size of the table.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and sample. Runs repeat byte for byte on the processor only.
+
+    Notes
+    -----
+    Besides those of `TrainingParameters`.
     """
 
     coding: str = "bins"
@@ -65,23 +61,15 @@ class TVAEParameters(TrainingParameters):
     average: float = 0.998
     held_out: float = 0.0
     patience: int = 5
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int | None = None
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_real("held_out", self.held_out, 0.0, 0.5)
         check_integer("patience", self.patience, 1)
         check_choice("coding", self.coding, tuple(CODINGS))
-        check_choice("device", self.device, DEVICES)
         check_integer("latent", self.latent, 1)
         check_integer("hidden", self.hidden, 1)
         check_integer("components", self.components, 0)
-        check_integer("epochs", self.epochs, 1, optional=True)
-        check_integer("steps", self.steps, 1, optional=True)
-        check_integer("batch_size", self.batch_size, 1, optional=True)
         check_real("beta", self.beta, 0.0)
         check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
         check_real("weight_decay", self.weight_decay, 0.0, 1.0)

@@ -8,20 +8,18 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import torch
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, DataError
+from tabsynth.errors import ConfigError
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
-    DEVICES,
     autocast,
     choose_device,
     compiled,
@@ -43,7 +41,7 @@ from tabsynth.models.neural.unrolled import Known, Unrolled
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
-from tabsynth.validation import check_choice, check_integer, check_real
+from tabsynth.validation import check_integer, check_real
 
 MOST_WEIGHTS = 3_000_000
 """Most weights of the first layer; tables with more blocks get shorter embeddings and layers."""
@@ -82,13 +80,10 @@ class AutoregressiveParameters(TrainingParameters):
         twentieth and at least 50 rows, and none where these were more than a fifth.
     patience : int
         Looks at the rows held out, of 50, that may find nothing better before training ends.
-    epochs, steps : int or None
-        Passes over the table, or steps, which come first where both are given; None chooses from
-        the size of the table.
-    batch_size : int or None
-        Rows of a step; None chooses from the size of the table.
-    device : {"auto", "cpu", "cuda", "mps"}
-        Where to train and sample. Runs repeat byte for byte on the processor only.
+
+    Notes
+    -----
+    Besides those of `TrainingParameters`.
     """
 
     target: str | tuple[str, ...] = ()
@@ -104,10 +99,6 @@ class AutoregressiveParameters(TrainingParameters):
     average: float = 0.995
     held_out: float | None = None
     patience: int = 10
-    epochs: int | None = None
-    steps: int | None = None
-    batch_size: int | None = None
-    device: str = "auto"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -125,10 +116,6 @@ class AutoregressiveParameters(TrainingParameters):
         check_real("weight_decay", self.weight_decay, 0.0, 1.0)
         check_real("average", self.average, 0.0, 1.0 - 1e-6)
         check_integer("patience", self.patience, 1)
-        check_integer("epochs", self.epochs, 1, optional=True)
-        check_integer("steps", self.steps, 1, optional=True)
-        check_integer("batch_size", self.batch_size, 1, optional=True)
-        check_choice("device", self.device, DEVICES)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -176,7 +163,6 @@ class Autoregressive(IterativeModel):
     completes = "directly"
     parameters: AutoregressiveParameters
 
-    _layout: Layout
     _network: MaskedNetwork
 
     @property
@@ -204,13 +190,7 @@ class Autoregressive(IterativeModel):
         PrivacyError
             Under a privacy budget.
         """
-        own, table = self.parameters, data.table()
-        if not len(table):
-            raise DataError(
-                "autoregressive cannot be fitted: the table has no rows. Give it at least one."
-            )
-        self._layout = data.layout
-        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
+        own, table = self.parameters, self._begin(data)
         if not len(self._layout):
             return self
         device = choose_device(own.device)
@@ -310,9 +290,7 @@ class Autoregressive(IterativeModel):
         training = Training(
             phase, run.steps, kept, own, monitor, checkpoint=checkpoint, early=early
         )
-        training.run(update)
-        self.loss_history_ = training.history()
-        self.steps_, self.stopped_ = training.step, training.stopped
+        training.train(self, update)
         if early is None:
             optimizer.use_average()
         else:

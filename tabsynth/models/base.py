@@ -15,7 +15,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError
+from tabsynth.errors import ConfigError, DataError
 from tabsynth.models._completion import MAX_TRIES, Completed, Way, reject
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
@@ -115,6 +115,23 @@ class Model(ABC):
         self
         """
 
+    def _rows(self, data: TrainingData) -> EncodedTable:
+        """Return the rows to learn from.
+
+        Raises
+        ------
+        DataError
+            If there are none.
+        PrivacyError
+            Under a privacy budget.
+        """
+        table = data.table()
+        if not len(table):
+            raise DataError(
+                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
+            )
+        return table
+
     @abstractmethod
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw `n_rows` new rows (0 gives an empty table)."""
@@ -179,6 +196,7 @@ class IterativeModel(Model):
         held out); None where it did not.
     """
 
+    _layout: Layout
     loss_history_: pd.DataFrame
     steps_: int
     stopped_: str | None
@@ -203,6 +221,13 @@ class IterativeModel(Model):
             File that the state of the training is written to from time to time; where it exists
             already, training goes on from it. It is as confidential as the rows.
         """
+
+    def _begin(self, data: TrainingData) -> EncodedTable:
+        """Return the rows to learn from (see `_rows`); nothing is left of an earlier training."""
+        table = self._rows(data)
+        self._layout = data.layout
+        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
+        return table
 
 
 models: Registry[type[Model]] = Registry("model", "tabsynth.models", lazy=True)

@@ -10,7 +10,6 @@ import numpy as np
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.monitor import Monitor, Progress, ignore
@@ -90,9 +89,7 @@ class Copula(Model):
         PrivacyError
             Under a privacy budget.
         """
-        table = data.table()
-        if not len(table):
-            raise DataError("copula cannot be fitted: the table has no rows. Give it at least one.")
+        table = self._rows(data)
         self._layout, self._alphabets = data.layout, []
         slots = self._layout.slots
         n_blocks = len(self._layout)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import nn
 
@@ -15,7 +14,6 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
 from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models._ctgan import CODINGS, CTGANParameters
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
@@ -91,7 +89,6 @@ class CTGAN(IterativeModel):
     completes = "by weighting"
     parameters: CTGANParameters
 
-    _layout: Layout
     _generator: Generator
     _frequencies: torch.Tensor
 
@@ -118,13 +115,7 @@ class CTGAN(IterativeModel):
         PrivacyError
             Under a privacy budget.
         """
-        own, table = self.parameters, data.table()
-        if not len(table):
-            raise DataError(
-                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
-            )
-        self._layout = data.layout
-        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
+        own, table = self.parameters, self._begin(data)
         if not len(self._layout):
             return self
         device = choose_device(own.device)
@@ -236,9 +227,7 @@ class CTGAN(IterativeModel):
         training = Training(
             f"training {self.name}", run.steps, kept, own, monitor, checkpoint=checkpoint
         )
-        training.run(update)
-        self.loss_history_ = training.history()
-        self.steps_, self.stopped_ = training.step, training.stopped
+        training.train(self, update)
         making.use_average()
 
     def _penalty(

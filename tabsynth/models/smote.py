@@ -10,7 +10,6 @@ import numpy as np
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
@@ -70,7 +69,7 @@ class Smote(Model):
     parameters_type = SmoteParameters
     parameters: SmoteParameters
 
-    _rows: EncodedTable
+    _kept: EncodedTable
     _near: np.ndarray
 
     @property
@@ -88,21 +87,19 @@ class Smote(Model):
         PrivacyError
             Under a privacy budget.
         """
-        self._rows = data.table()
-        if not len(self._rows):
-            raise DataError("smote cannot be fitted: the table has no rows. Give it at least one.")
+        self._kept = self._rows(data)
         rng = streams.numpy("neighbours")
-        points = _points(self._rows, rng)
+        points = _points(self._kept, rng)
         self._near = _nearest(points, self.parameters.neighbours, rng, monitor)
         return self
 
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows between neighbours."""
-        rng, layout = streams.numpy("smote"), self._rows.layout
-        first = rng.integers(0, len(self._rows), n_rows)
+        rng, layout = streams.numpy("smote"), self._kept.layout
+        first = rng.integers(0, len(self._kept), n_rows)
         second = self._near[first, rng.integers(0, self._near.shape[1], n_rows)]
         share = rng.random((n_rows, 1), dtype=np.float32)
-        one, other = self._rows.take(first), self._rows.take(second)
+        one, other = self._kept.take(first), self._kept.take(second)
         take = rng.random((n_rows, len(layout))) < share
         # A finer block goes with the one that it refines.
         for index, block in enumerate(layout):
@@ -123,7 +120,7 @@ class Smote(Model):
 
     def state(self) -> ModelState:
         """Return the rows and their neighbours."""
-        rows = self._rows
+        rows = self._kept
         return ModelState(
             tensors={"codes": rows.codes, "offsets": rows.offsets, "near": self._near}
         )
@@ -132,7 +129,7 @@ class Smote(Model):
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
         """Rebuild from the rows and their neighbours."""
         model = cls(parameters)
-        model._rows = EncodedTable(state.tensors["codes"], state.tensors["offsets"], layout)
+        model._kept = EncodedTable(state.tensors["codes"], state.tensors["offsets"], layout)
         model._near = state.tensors["near"]
         return model
 

@@ -11,7 +11,6 @@ import numpy as np
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
 from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.trees.alphabet import Alphabet
@@ -149,10 +148,8 @@ class Tree(Model):
         PrivacyError
             Under a privacy budget.
         """
-        own, table = self.parameters, data.table()
+        own, table = self.parameters, self._rows(data)
         n = len(table)
-        if not n:
-            raise DataError("tree cannot be fitted: the table has no rows. Give it at least one.")
         self._layout, self._alphabets, self._bags, self._critic = data.layout, {}, {}, None
         n_blocks = len(self._layout)
         self._order = order_blocks(self._layout, own.targets)

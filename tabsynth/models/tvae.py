@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pandas as pd
 import torch
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import DataError
 from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models._tvae import CODINGS, TVAEParameters
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
@@ -82,7 +80,6 @@ class TVAE(IterativeModel):
     completes = "by weighting"
     parameters: TVAEParameters
 
-    _layout: Layout
     _decoder: Decoder
     _mixture: Mixture | None
     _active: torch.Tensor
@@ -110,13 +107,8 @@ class TVAE(IterativeModel):
         PrivacyError
             Under a privacy budget.
         """
-        own, table = self.parameters, data.table()
-        if not len(table):
-            raise DataError(
-                f"{self.name} cannot be fitted: the table has no rows. Give it at least one."
-            )
-        self._layout, self._mixture = data.layout, None
-        self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
+        own, table = self.parameters, self._begin(data)
+        self._mixture = None
         if not len(self._layout):
             return self
         device = choose_device(own.device)
@@ -219,9 +211,7 @@ class TVAE(IterativeModel):
             checkpoint=checkpoint,
             early=early,
         )
-        training.run(update)
-        self.loss_history_ = training.history()
-        self.steps_, self.stopped_ = training.step, training.stopped
+        training.train(self, update)
         if early is None:
             optimizer.use_average()
         else:

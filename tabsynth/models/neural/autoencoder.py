@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from tabsynth.models.neural.heads import CodeHead, cross_entropy, draw
+from tabsynth.models.neural.heads import CodeHead, cross_entropy
 from tabsynth.models.neural.inputs import RowInputs
 from tabsynth.models.neural.linear import Linear
-from tabsynth.models.neural.offsets import OffsetHead
+from tabsynth.models.neural.offsets import OffsetHead, draw_rows
 from tabsynth.models.neural.spans import Spans
 
 
@@ -91,7 +91,4 @@ class Decoder(nn.Module):
         self, hidden: torch.Tensor, generator: torch.Generator
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Draw rows from hidden units."""
-        index = draw(self.codes(hidden), self.spans, generator)
-        if self.offsets is None:
-            return index, hidden.new_zeros((len(index), 0))
-        return index, self.offsets.draw(hidden, self.spans.slots(index), generator)
+        return draw_rows(self.codes, self.offsets, hidden, generator)

@@ -41,6 +41,7 @@ class CodeHead(nn.Module):
         self, spans: Spans, n_in: int, generator: torch.Generator, gain: float = 0.1
     ) -> None:
         super().__init__()
+        self.spans = spans
         width = spans.narrow_width
         self.narrow = Linear(n_in, width, generator, gain, bias=False)
         self.wide: nn.Sequential | None = None

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from tabsynth.models.neural.device import widest
+from tabsynth.models.neural.heads import CodeHead, draw
 from tabsynth.models.neural.linear import Linear
 from tabsynth.models.neural.spans import Spans
 
@@ -137,3 +138,22 @@ class OffsetHead(nn.Module):
         noise = torch.logit(level, eps=1e-6)
         scale = torch.exp(self.log_scale.clamp_min(NARROWEST))
         return squash(location + noise * scale) * self.used[:-1]
+
+
+def draw_rows(
+    codes: CodeHead, offsets: OffsetHead | None, hidden: torch.Tensor, generator: torch.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw rows from hidden units: positions of codes (n_rows, n_blocks), and offsets.
+
+    Parameters
+    ----------
+    codes : CodeHead
+    offsets : OffsetHead or None
+        None where no code has an offset.
+    hidden : tensor of float, shape (n_rows, n_units)
+    generator : torch.Generator
+    """
+    index = draw(codes(hidden), codes.spans, generator)
+    if offsets is None:
+        return index, hidden.new_zeros((len(index), 0))
+    return index, offsets.draw(hidden, codes.spans.slots(index), generator)

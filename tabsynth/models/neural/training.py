@@ -12,9 +12,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from tabsynth.models.base import HyperParameters
+from tabsynth.models.base import HyperParameters, IterativeModel
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept
-from tabsynth.models.neural.device import PRECISIONS
+from tabsynth.models.neural.device import DEVICES, PRECISIONS
 from tabsynth.models.neural.stopping import CHECKS, EarlyStopping, interruptible
 from tabsynth.monitor import Monitor, Progress
 from tabsynth.validation import check_choice, check_flag, check_integer, check_real
@@ -47,6 +47,13 @@ class TrainingParameters(HyperParameters):
 
     Attributes
     ----------
+    epochs, steps : int or None
+        Passes over the table, or steps, which come first where both are given; None chooses from
+        the size of the table.
+    batch_size : int or None
+        Rows of a step, at most those of the table; None chooses from the size of the table.
+    device : {"auto", "cpu", "cuda", "mps"}
+        Where to train and sample. Runs repeat byte for byte on the processor only.
     max_seconds : float or None
         Seconds after which training ends, at the step that would exceed them; the learning rate
         falls in time for it. Encoding before and what follows training come on top.
@@ -59,16 +66,22 @@ class TrainingParameters(HyperParameters):
         long trainings on CUDA; on a processor it was no faster.
     """
 
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    device: str = "auto"
     max_seconds: float | None = None
     precision: str = "auto"
     threads: int | None = 1
     compile: bool = False
 
     def __post_init__(self) -> None:
+        for name in ("epochs", "steps", "batch_size", "threads"):
+            check_integer(name, getattr(self, name), 1, optional=True)
+        check_choice("device", self.device, DEVICES)
         if self.max_seconds is not None:
             check_real("max_seconds", self.max_seconds, 1e-3)
         check_choice("precision", self.precision, PRECISIONS)
-        check_integer("threads", self.threads, 1, optional=True)
         check_flag("compile", self.compile)
 
 
@@ -134,6 +147,12 @@ class Training:
         """Return what was told: step, seconds, and the mean losses since the row before."""
         columns = list(dict.fromkeys(name for row in self._history for name in row))
         return pd.DataFrame(self._history, columns=columns or ["step", "seconds"])
+
+    def train(self, model: IterativeModel, update: Update) -> None:
+        """Run, and note history, steps and why it ended in the model."""
+        self.run(update)
+        model.loss_history_ = self.history()
+        model.steps_, model.stopped_ = self.step, self.stopped
 
     def run(self, update: Update) -> None:
         """Call `update` for every step, until the last one or a reason to end before it.
