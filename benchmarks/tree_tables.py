@@ -19,17 +19,16 @@ Seconds are of one thread, without reading and coding the table (`codec_s`). Tab
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import resource
 import time
 from itertools import product
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import sklearn.ensemble  # noqa: F401  (so that its threads are known to threadpoolctl)
+from real_tables import RESULTS, write
 from threadpoolctl import threadpool_limits
 
 from tabsynth import datasets
@@ -56,7 +55,6 @@ OTHERS = (
 )
 MOST_TRAIN = 25_000
 MOST_COMPARED = 15_000
-RESULTS = Path(__file__).parent / "results"
 
 
 def halves(name: str) -> tuple[pd.DataFrame, pd.DataFrame, str]:
@@ -211,20 +209,6 @@ def main() -> None:
             rows.append(run(name, model, seed, given, not options.wide))
             print(json.dumps(rows[-1]), flush=True)
             write(rows, RESULTS / options.output)
-
-
-def write(rows: list[dict[str, object]], path: Path) -> None:
-    """Write the result table as CSV and as Markdown."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    path.parent.mkdir(exist_ok=True)
-    with path.with_suffix(".csv").open("w", newline="") as file:
-        writer = csv.DictWriter(file, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    lines = ["| " + " | ".join(names) + " |", "|" + "---|" * len(names)]
-    for row in rows:
-        lines.append("| " + " | ".join(str(row.get(name, "")) for name in names) + " |")
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

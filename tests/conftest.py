@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Before NumPy or torch start their threads: tests already run on several processes.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -100,3 +101,11 @@ def _leave_no_trace() -> Iterator[None]:
         )
     if left:
         pytest.fail(f"the test left {', '.join(left)} in the working directory; use tmp_path")
+
+
+@pytest.fixture
+def keyboard():
+    """Handle Ctrl-C as Python does, also where the tests run in the background and ignore it."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, previous)

@@ -63,22 +63,8 @@ def evaluate(
     delimiter: options.Delimiter = None,
     encoding: options.Encoding = None,
     input_format: options.InputFormat = None,
-    report: Annotated[
-        str | None,
-        typer.Option(
-            "--report",
-            metavar="FILE",
-            help="Write the report (HTML); it shows statistics of the real rows.",
-        ),
-    ] = None,
-    card: Annotated[
-        str | None,
-        typer.Option(
-            "--card",
-            metavar="FILE",
-            help="Write the card (Markdown) that goes with the synthetic rows.",
-        ),
-    ] = None,
+    report: options.Report = None,
+    card: options.Card = None,
     card_json: options.CardJson = None,
     shareable: options.Shareable = None,
     force: options.Force = False,

@@ -96,6 +96,22 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+Report = Annotated[
+    str | None,
+    typer.Option(
+        "--report",
+        metavar="FILE",
+        help="Write the report (HTML); it shows statistics of the real rows.",
+    ),
+]
+Card = Annotated[
+    str | None,
+    typer.Option(
+        "--card",
+        metavar="FILE",
+        help="Write the card (Markdown) that goes with the synthetic rows.",
+    ),
+]
 CardJson = Annotated[
     str | None,
     typer.Option(

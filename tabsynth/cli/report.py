@@ -47,14 +47,7 @@ def report(
             help="Write the report (HTML); it shows statistics of the real rows.",
         ),
     ] = None,
-    card: Annotated[
-        str | None,
-        typer.Option(
-            "--card",
-            metavar="FILE",
-            help="Write the card (Markdown) that goes with the synthetic rows.",
-        ),
-    ] = None,
+    card: options.Card = None,
     card_json: options.CardJson = None,
     shareable: options.Shareable = None,
     force: options.Force = False,

@@ -29,6 +29,8 @@ main()
 """
 TVAE = ["--model", "tvae", "--set", "hidden=8", "--set", "steps=2000", "--seed", "7"]
 
+pytestmark = pytest.mark.usefixtures("keyboard")
+
 
 def test_a_real_ctrl_c_ends_a_training_early_and_writes_the_model(table, tmp_path):
     out = tmp_path / "kept.model"
@@ -50,14 +52,6 @@ def test_a_real_ctrl_c_ends_a_training_early_and_writes_the_model(table, tmp_pat
     assert 1 <= model.model_.steps_ < 2_000
     assert model.model_.stopped_ == "interrupted"
     assert len(model.sample(5)) == 5
-
-
-@pytest.fixture(autouse=True)
-def _keyboard():
-    """Handle Ctrl-C as Python does, also where the tests run in the background and ignore it."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture

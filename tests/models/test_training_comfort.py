@@ -29,6 +29,8 @@ NAMES = [name for name, kind in models.items() if issubclass(kind, IterativeMode
 SMALL = {"hidden": 12, "steps": 40, "batch_size": 20}
 EARLY = {"held_out": 0.3, "patience": 90}
 
+pytestmark = pytest.mark.usefixtures("keyboard")
+
 
 class Killed(Exception):
     """Stands for a process that ends."""
@@ -54,14 +56,6 @@ def kill_after(step):
 
 def bytes_of(model):
     return {name: value.tobytes() for name, value in model.state().tensors.items()}
-
-
-@pytest.fixture(autouse=True)
-def _keyboard():
-    """Handle Ctrl-C as Python does, also where the tests run in the background and ignore it."""
-    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture
