@@ -136,11 +136,8 @@ def run(name: str, model: str, seed: int) -> tuple[str, float]:
         made = synthesizer.fit(frame).sample(500)
     except (ArithmeticError, RuntimeError, ValueError) as error:
         return f"{type(error).__name__}: {error}", float("nan")
-    reports = synthesizer.model_.loss_history_
-    losses = np.array(
-        [value for report in reports for key, value in report.items() if key != "step"]
-    )
-    largest = float(np.abs(losses).max())
+    losses = synthesizer.model_.loss_history_.drop(columns=["step", "seconds"])
+    largest = float(np.abs(losses.to_numpy(np.float64)).max())
     if not largest < LARGEST:
         return f"loss {largest}", largest
     for key, tensor in synthesizer.model_.state().tensors.items():

@@ -50,7 +50,7 @@ EPOCHS = 300
 SEEDS = 3
 ALIKE = {
     "ctgan": {"hidden": 256, "noise": 128, "pac": 10, "batch_size": 500, "penalty_every": 1},
-    "tvae": {"hidden": 128, "latent": 128, "coding": "modes", "batch_size": 500},
+    "tvae": {"hidden": 128, "latent": 128, "coding": "modes", "batch_size": 500, "components": 0},
 }
 """The reference's architecture and batch size, as far as it can be had."""
 

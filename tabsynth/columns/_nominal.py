@@ -239,10 +239,15 @@ class NominalType(ColumnType):
         labels = list(values.labels or ())
         cells = np.full(len(labels) + 1, None, dtype=object)
         cells[: len(labels)] = labels
-        data = cells[np.where(values.missing, -1, values.data)]
+        places = np.where(values.missing, len(labels), values.data)
+        # Each kind of cell is written once, and then taken as often as it comes.
+        used = np.bincount(places, minlength=len(cells)) > 0
         marker = self.column.get("missing_as")
         spec, name = self.column.dtype, self.column.name
-        return restore(data, values.missing, spec, name, missing_as=marker)
+        gaps = (np.arange(len(cells)) == len(labels))[used]
+        kinds = restore(cells[used], gaps, spec, name, missing_as=marker)
+        drawn = kinds.array.take((np.cumsum(used) - 1)[places])
+        return pd.Series(drawn, dtype=kinds.dtype, name=kinds.name)
 
     def summarise(self, values: Values) -> LabelCounts:
         """Count the labels of a chunk."""

@@ -296,21 +296,19 @@ class Autoregressive(IterativeModel):
         else:
             early.use_best()
 
-    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows, block after block."""
         if not len(self._layout):
             return EncodedTable.empty(n_rows, self._layout)
         spans = self._network.spans
         unrolled = Unrolled(self._network, self._order(spans))
-        noise = streams.torch("autoregressive", spans.device.type)
 
-        def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-            return unrolled.make(count, noise)
+        def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+            return unrolled.make(rows.stop - rows.start, noise)
 
-        return sample_in_chunks(PHASE, make, n_rows, spans, monitor, unrolled.chunk_rows())
+        size = unrolled.chunk_rows()
+        return sample_in_chunks(PHASE, make, n_rows, spans, streams, monitor, size)
 
-    @on_few_threads
     def complete(
         self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
     ) -> Completed:
@@ -330,16 +328,12 @@ class Autoregressive(IterativeModel):
             torch.from_numpy(table.offsets).to(device),
             torch.from_numpy(flags).to(device),
         )
-        noise = streams.torch("autoregressive", device.type)
-        done = 0
 
-        def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-            nonlocal done
-            done += count
-            return unrolled.make(count, noise, known.take(slice(done - count, done)))
+        def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+            return unrolled.make(rows.stop - rows.start, noise, known.take(rows))
 
         size = unrolled.chunk_rows()
-        made = sample_in_chunks(PHASE, make, len(given), spans, monitor, size)
+        made = sample_in_chunks(PHASE, make, len(given), spans, streams, monitor, size)
         return Completed(given.impose(made), Effort("directly", len(given), len(given)))
 
     def state(self) -> ModelState:

@@ -249,18 +249,16 @@ class TVAE(IterativeModel):
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
 
-    @on_few_threads
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw rows."""
         if not len(self._layout):
             return EncodedTable.empty(n_rows, self._layout)
         spans = self._decoder.spans
-        generator = streams.torch("tvae", spans.device.type)
 
-        def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._decoder.draw(self._draw_latent(count, generator), generator)
+        def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+            return self._decoder.draw(self._draw_latent(rows.stop - rows.start, noise), noise)
 
-        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, monitor)
+        return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, streams, monitor)
 
     def complete(
         self, given: Given, streams: Streams, monitor: Monitor = ignore, max_tries: int = MAX_TRIES
@@ -276,7 +274,7 @@ class TVAE(IterativeModel):
             decoder.body,
             decoder.codes,
             head.weigh if head else None,
-            lambda hidden: decoder.finish(hidden, generator),
+            decoder.finish,
         )
         aims = np.zeros(len(given), dtype=np.int64)
         return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)

@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from tabsynth.models.ctgan import CTGAN, CTGANParameters
+from tabsynth.models.neural.adversary import Critic
 from tabsynth.models.neural.conditions import Conditions
+from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.spans import Spans
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
@@ -100,15 +102,36 @@ def test_offsets_follow_the_distribution_of_their_code(made):
     assert (made.offsets[made.codes[:, 2] == 2] == 0).all()
 
 
-def test_no_gradient_of_the_critics_step_reaches_the_generator(dependent):
-    class Watch(CTGAN):
-        def _penalty(self, critic, real, made, conditions, noise):
-            seen.append([part.requires_grad for part in made])
-            return super()._penalty(critic, real, made, conditions, noise)
+def test_no_gradient_of_the_critics_step_reaches_the_generator(dependent, monkeypatch):
+    class Watch(Adam):
+        def step(self, rate):
+            seen.append([bool(one.gradient.any()) for one in both])
+            super().step(rate)
 
-    seen = []
-    Watch(CTGANParameters(hidden=8, steps=3)).fit(ExactTrainingData(dependent), Streams(1))
-    assert seen == [[False, False]] * 2
+    seen, both = [], []
+    monkeypatch.setattr(
+        "tabsynth.models.ctgan.Adam", lambda *a, **k: both.append(Watch(*a, **k)) or both[-1]
+    )
+    CTGAN(CTGANParameters(hidden=8, steps=1)).fit(ExactTrainingData(dependent), Streams(1))
+    # First the critic steps, then the generator; both stood still before.
+    assert seen == [[False, True], [True, True]]
+
+
+def test_the_penalty_is_that_of_the_slope_between_whole_rows(dependent):
+    spans = Spans(dependent.layout, torch.device("cpu"))
+    model = CTGAN(CTGANParameters(pac=2))
+    critic = Critic(spans, 0, 12, 8, 2, Streams(1).torch("weights"))
+    rows = Streams(3).torch("rows")
+    shares = torch.rand((2, 6, spans.width), generator=rows)
+    slots = torch.rand((2, 6, spans.n_slots), generator=rows)
+    real, made = (critic.rows.soft(*row) for row in zip(shares, slots, strict=True))
+    found = model._penalty(critic, real, made, torch.zeros(6), Streams(2).torch("place")).detach()
+    place = torch.rand((3, 1), generator=Streams(2).torch("place")).repeat_interleave(2, dim=0)
+    points = [torch.lerp(*both, place).requires_grad_() for both in (shares, slots)]
+    scores = critic(critic.rows.soft(*points), torch.zeros(6))
+    slopes = torch.cat(torch.autograd.grad(scores.sum(), points), dim=1)
+    expected = (slopes.view(3, -1).norm(dim=1) - 1).square().mean().detach()
+    assert float(found) == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_a_row_does_not_depend_on_its_neighbours(fitted):

@@ -138,6 +138,44 @@ def test_any_batch_size_trains(name, batch_size):
     check_encoded(model.sample(10, Streams(1)))
 
 
+@pytest.fixture
+def on_threads():
+    """Give torch a number of threads, and its own back when the test is over."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_do_not_depend_on_the_threads_that_made_them(name, on_threads, monkeypatch):
+    monkeypatch.setattr("tabsynth.models.neural.sampling.chunk_rows", lambda spans: 64)
+    monkeypatch.setattr("tabsynth.models.neural.unrolled.MOST_ROWS", 64)
+    fitted, made = fit(name, toy_table(80)), []
+    for count in (1, 3):
+        on_threads(count)
+        made.append(fitted.sample(500, Streams(1)))
+        assert torch.get_num_threads() == count
+    assert made[0].codes.tobytes() == made[1].codes.tobytes()
+    assert made[0].offsets.tobytes() == made[1].offsets.tobytes()
+    # No chunk repeats another one.
+    assert not np.array_equal(made[0].codes[:64], made[0].codes[64:128])
+
+
+def test_a_monitor_that_raises_ends_sampling_on_threads(on_threads, monkeypatch):
+    monkeypatch.setattr("tabsynth.models.neural.sampling.chunk_rows", lambda spans: 64)
+    fitted, seen = fit("tvae", toy_table(80)), []
+
+    def stop(progress):
+        seen.append(progress.done)
+        raise KeyboardInterrupt
+
+    on_threads(2)
+    with pytest.raises(KeyboardInterrupt):
+        fitted.sample(5_000, Streams(1), stop)
+    assert seen == [64]
+    assert torch.get_num_threads() == 2
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_progress_is_told_to_the_end_and_at_most_a_hundred_times(name):
     told = []

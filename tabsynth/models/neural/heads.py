@@ -54,10 +54,9 @@ class CodeHead(nn.Module):
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
         """Return the logits, (n_rows, spans.width), of hidden units (n_rows, n_in)."""
-        logits: torch.Tensor = self.narrow(hidden)
-        if self.wide is not None:
-            logits = torch.cat([logits, self.wide(hidden)], dim=1)
-        return logits + self.bias
+        if self.wide is None:
+            return nn.functional.linear(hidden, self.narrow.weight, self.bias)
+        return torch.cat([self.narrow(hidden), self.wide(hidden)], dim=1) + self.bias
 
     @torch.no_grad()
     def start_at(self, shares: torch.Tensor) -> None:

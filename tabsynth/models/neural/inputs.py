@@ -82,3 +82,23 @@ class RowInputs(nn.Module):
         if self.wide is not None and self.widen is not None:
             total = total + self.widen(shares[:, width:] @ self.wide)
         return total
+
+    def squared_slopes(self, gradient: torch.Tensor) -> torch.Tensor:
+        """Return the squared length of a gradient with respect to what `soft` takes.
+
+        The layer is linear, so its weights lead back from outputs to inputs, whatever these are: no
+        row of shares is built.
+
+        Parameters
+        ----------
+        gradient : tensor of float, shape (n_rows, n_out)
+            With respect to the outputs.
+
+        Returns
+        -------
+        tensor of float, shape (n_rows,)
+        """
+        total = (gradient @ self.narrow[:-1].T).square().sum(1)
+        if self.wide is not None and self.widen is not None:
+            total = total + (gradient @ self.widen.weight @ self.wide.T).square().sum(1)
+        return total

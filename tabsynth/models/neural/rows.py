@@ -1,4 +1,4 @@
-"""The rows that an adversarial model is shown: drawn for conditions, sparse or spread out."""
+"""The rows that an adversarial model is shown, drawn for conditions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ class Rows:
 
     index: torch.Tensor
     offsets: torch.Tensor
-    slots: torch.Tensor
     conditions: Conditions
     spans: Spans
 
@@ -30,11 +29,3 @@ class Rows:
             return none, torch.randint(len(self.index), (n,), generator=generator, device=device)
         conditions = draw_conditions(n, edges, generator)
         return conditions, self.conditions.rows(conditions, generator)
-
-    def dense(self, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return shares and offsets in slots of a batch, as `Generator.soften` gives them."""
-        shares = self.offsets.new_zeros((len(rows), self.spans.width))
-        shares.scatter_(1, self.index[rows].long(), 1.0)
-        offsets = self.offsets.new_zeros((len(rows), self.spans.n_slots + 1))
-        offsets.scatter_(1, self.slots[rows], self.offsets[rows])
-        return shares, offsets[:, :-1]

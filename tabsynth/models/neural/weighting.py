@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from tabsynth.encoding.given import Given
-from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import PATIENCE, Completed, effort_of, too_rare
 from tabsynth.models.neural.adversary import Generator
 from tabsynth.models.neural.conditions import draw_conditions
@@ -58,7 +57,7 @@ class Decoding:
     hidden: Callable[[torch.Tensor], torch.Tensor]
     codes: CodeHead
     offsets: Callable[[torch.Tensor], Weigher] | None
-    finish: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+    finish: Callable[[torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
 
 
 def decoding_of(maker: Generator, frequencies: torch.Tensor, noise: torch.Generator) -> Decoding:
@@ -78,11 +77,8 @@ def decoding_of(maker: Generator, frequencies: torch.Tensor, noise: torch.Genera
         units: torch.Tensor = maker(latents[:, :-1], latents[:, -1].long())
         return units
 
-    def finish(hidden: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        return maker.draw(hidden, noise)
-
     weigh = maker.offsets.weigh if maker.offsets is not None else None
-    return Decoding(maker.spans, latents, hidden, maker.codes, weigh, finish)
+    return Decoding(maker.spans, latents, hidden, maker.codes, weigh, maker.draw)
 
 
 class Patterns:
@@ -321,13 +317,10 @@ def complete_by_weighting(
         made = int((~lost[which]).sum())
         raise too_rare(given, made, int(drawn[hardest]), float(found[hardest]), max_tries)
     chosen = torch.from_numpy(draws.chosen()).to(spans.device)
-    begin = 0
 
-    def make(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        nonlocal begin
-        begin += count
-        return decoding.finish(decoding.hidden(chosen[begin - count : begin]))
+    def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+        return decoding.finish(decoding.hidden(chosen[rows]), noise)
 
-    table: EncodedTable = sample_in_chunks(phase, make, n_rows, spans, monitor)
+    table = sample_in_chunks(phase, make, n_rows, spans, streams, monitor)
     rates = np.minimum((found / np.maximum(drawn, 1))[which], 1.0)
     return Completed(given.impose(table), effort_of("by weighting", total, rates))
