@@ -57,13 +57,13 @@ class CTGANParameters(TrainingParameters):
 
     coding: str = "modes"
     conditional: bool = True
-    loss: str = "wgan-gp"
+    loss: str = "bce"
     noise: int = 128
     hidden: int = 256
     embedding: int = 256
     pac: int = 1
     penalty: float = 1.0
-    penalty_every: int = 2
+    penalty_every: int = 4
     temperature: float = 0.5
     learning_rate: float = 2e-3
     critic_rate: float = 2e-3

@@ -162,8 +162,8 @@ class CTGAN(IterativeModel):
             epochs=own.epochs,
             steps=own.steps,
             batch_size=own.batch_size or BATCH,
-            usual_epochs=60,
-            most_steps=10_000,
+            usual_epochs=77,
+            most_steps=12_500,
             operations=OPERATIONS,
         )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.

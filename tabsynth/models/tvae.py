@@ -160,7 +160,7 @@ class TVAE(IterativeModel):
             epochs=own.epochs,
             steps=own.steps,
             batch_size=own.batch_size,
-            usual_epochs=50,
+            usual_epochs=40,
             most_steps=3500,
         )
         warm_up = max(1, min(300, run.steps // 4))

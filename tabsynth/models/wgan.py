@@ -19,10 +19,13 @@ class WGANParameters(CTGANParameters):
         How numbers are coded; here one scaled value each.
     conditional : bool
         Whether rows are made for conditions; here they are not.
+    loss : {"wgan-gp", "hinge", "bce"}
+        What the networks pay; here the Wasserstein distance.
     """
 
     coding: str = "scalar"
     conditional: bool = False
+    loss: str = "wgan-gp"
 
 
 @models.register("wgan")

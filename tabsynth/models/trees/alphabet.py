@@ -13,9 +13,9 @@ from tabsynth.models.trees.arrays import Arrays
 
 CELLS = 1024
 """Most cells that the values of few rows in a block are put together in."""
-CELL_ROWS = 20
+CELL_ROWS = 50
 """Rows of a cell, where rows allow. A cell fits itself to where its rows are: one of five rows is
-a quarter denser at them than elsewhere, one of twenty rows a twentieth."""
+a quarter denser at them than elsewhere, one of fifty rows a fiftieth."""
 FEWEST_CELLS = 50
 """Below so many cells they hold fewer rows, down to the floor."""
 
