@@ -22,11 +22,10 @@ from tabsynth.monitor import Monitor, ignore
 from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
 from tabsynth.schema import Schema
-from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
+from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 from tabsynth.synthesizer import (
     NO_PRIVACY,
     Synthesizer,
-    require_rows,
     seed_of,
     training_of,
 )
