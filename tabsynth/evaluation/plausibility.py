@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,41 @@ class Plausibility:
 
     odds: np.ndarray
     c2st: float
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """What was left out as least plausible.
+
+    Attributes
+    ----------
+    rejected, drawn : int
+        Rows left out, and rows drawn.
+    c2st_before : float
+        How well trees told all rows drawn from the training rows (area, out of fold).
+    """
+
+    rejected: int
+    drawn: int
+    c2st_before: float
+
+    def in_words(self) -> str:
+        """Return a clause about it.
+
+        Examples
+        --------
+        >>> Rejected(111, 1111, 0.712).in_words()
+        '111 of 1,111 rows drawn were left out as least plausible; the C2ST of all of them against \
+the training rows was 0.712'
+        """
+        return (
+            f"{self.rejected:,} of {self.drawn:,} rows drawn were left out as least plausible; the "
+            f"C2ST of all of them against the training rows was {self.c2st_before:.3f}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
 
 
 def plausibility(

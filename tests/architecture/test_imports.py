@@ -59,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
         "artifact",
         "choice",
         "codec",
+        "fair",
+        "selection",
         "synthesizer",
         "evaluation",
         "report",
@@ -66,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         *LEAVES,
     },
     "cli": {
-        *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
+        *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns", "fair"),
         *("schema", "io"),
         *("evaluation", "audit", "report", "datasets", "benchmark", "config", *LEAVES),
     },
