@@ -310,6 +310,7 @@ def deidentify(
             nonlocal telling
             watch(Progress("judging which rows are plausible", 0, 1))
             found = plausibility(train, rows, plan.schema, own)
+            watch(Progress("judging which rows are plausible", 1, 1))
             telling = found.c2st
             return found.odds
 
