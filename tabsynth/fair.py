@@ -147,6 +147,16 @@ class Balance:
         """By how much more rows have to be drawn, judged by the cell that lacks the most."""
         return float((self.wanted / np.maximum(self.drawn, 0.5)).max())
 
+    def reachable(self) -> tuple[float, float]:
+        """Return the gap among the rows drawn, and the least that so many rows allow.
+
+        Shares are taken as they are, not in whole rows, so that rounding has no part in it.
+        """
+        sizes, total = self.drawn.sum(axis=1, keepdims=True), self.drawn.sum()
+        ideal = self.wanted.sum() * (sizes / total) * (self.drawn.sum(axis=0) / total)
+        compared = sizes.ravel() >= FEWEST_ROWS
+        return gap(self.drawn, compared), gap(np.minimum(ideal, self.drawn), compared)
+
     def parity(self) -> Parity:
         """Return what was reached with the rows kept."""
         kept = np.minimum(self.wanted, self.drawn)
@@ -225,7 +235,7 @@ def gap(counts: np.ndarray, compared: np.ndarray) -> float:
 
     Parameters
     ----------
-    counts : ndarray of int64, shape (n_groups, n_classes)
+    counts : ndarray of int64 or float64, shape (n_groups, n_classes)
     compared : ndarray of bool, shape (n_groups,)
 
     Examples
@@ -235,7 +245,7 @@ def gap(counts: np.ndarray, compared: np.ndarray) -> float:
     """
     if compared.sum() < 2 or counts.shape[1] < 2:
         return 0.0
-    rates = counts[compared] / np.maximum(counts[compared].sum(axis=1, keepdims=True), 1)
+    rates = counts[compared] / np.maximum(counts[compared].sum(axis=1, keepdims=True), 1e-12)
     if counts.shape[1] == 2:
         return round(float(np.ptp(rates[:, 1])), 12)
     overall = counts.sum(axis=0) / counts.sum()

@@ -165,13 +165,13 @@ def check_choice(
 def _impossible(balance: Balance, n_rows: int) -> SampleError:
     """Return the error for rows that cannot be made fair, with how much is missing."""
     fair, parity, missing = balance.fair, balance.parity(), balance.missing
-    short = missing.sum(axis=1)
+    short, (before, best) = missing.sum(axis=1), balance.reachable()
     return SampleError(
         f"fair: {int((short > 0).sum()):,} of {len(short):,} groups of "
         f"{', '.join(map(repr, fair.protected))} have too few rows with some values of "
         f"{fair.target!r}: {int(missing.sum()):,} of the {n_rows:,} rows are missing, up to "
         f"{int(short.max()):,} in a group, although {parity.draws:,} were drawn, the most that are "
-        f"allowed. The {parity.measure} is {parity.before:.3f} and could be brought to "
-        f"{parity.after:.3f} at best. Name fewer protected columns, give rare groups one name in "
+        f"allowed. The {parity.measure} is {before:.3f} and could be brought to {best:.3f} at "
+        f"best. Name fewer protected columns, give rare groups one name in "
         "the schema, ask for fewer rows, or learn with another model."
     )
