@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tabsynth import audit, datasets
     from tabsynth.evaluation import evaluate
     from tabsynth.evaluation.result import Evaluation
+    from tabsynth.fair import Fair
     from tabsynth.schema.infer import infer_schema
     from tabsynth.schema.schema import Schema
     from tabsynth.synthesizer import Synthesizer
@@ -32,6 +33,7 @@ __version__ = "0.1.0"
 
 _LAZY = {
     "Evaluation": "tabsynth.evaluation.result",
+    "Fair": "tabsynth.fair",
     "Schema": "tabsynth.schema.schema",
     "Synthesizer": "tabsynth.synthesizer",
     "deidentify": "tabsynth.workflow",
@@ -45,6 +47,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "Evaluation",
+    "Fair",
     "PrivacyError",
     "SampleError",
     "Schema",

@@ -19,6 +19,9 @@ from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 
+Fixed = Mapping[str, tuple[Values, np.ndarray]]
+"""By column: values that rows hold whatever their codes say, and flags of these rows."""
+
 
 class TableCodec:
     """The fitted codecs of all columns, side by side.
@@ -122,22 +125,30 @@ class TableCodec:
         table: EncodedTable,
         streams: Streams,
         monitor: Monitor = ignore,
-        fixed: Mapping[str, tuple[Values, np.ndarray]] | None = None,
+        fixed: Fixed | None = None,
     ) -> pd.DataFrame:
         """Return the rows of `table` as a data frame with the dtypes of the schema.
 
         Columns that are never learnt are made anew; columns that are left out are absent. `fixed`
         holds, by column, values that rows hold whatever their codes say, and flags of these rows.
         """
-        fixed = fixed or {}
-        values: dict[str, Values] = {}
-        types = types_of(self.schema)
-        rules = read_constraints(self.schema)
+        values = self.learnt(table, streams, monitor, fixed)
+        return self.finish(values, table, streams, monitor, fixed)
+
+    def learnt(
+        self,
+        table: EncodedTable,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        fixed: Fixed | None = None,
+    ) -> dict[str, Values]:
+        """Return the values of the columns whose cells are compared; keys are not among them."""
+        fixed, values, rules = fixed or {}, {}, read_constraints(self.schema)
         needed = {name for rule in rules for name in rule.reads}
         ruled = {rule.writes for rule in rules}
-        for done, (name, type_) in enumerate(types.items()):
+        for done, (name, type_) in enumerate(types_of(self.schema).items()):
             monitor(Progress("decoding", done, len(self.schema)))
-            if name in needed or not type_.drops():
+            if name in needed or type_.measure != "none":
                 values[name] = self.values(name, table, streams)
                 if name in fixed and name not in ruled:
                     values[name] = values[name].overlaid(*fixed[name])
@@ -145,11 +156,44 @@ class TableCodec:
             values[rule.writes] = rule.restore(values)
             if rule.writes in fixed:
                 values[rule.writes] = values[rule.writes].overlaid(*fixed[rule.writes])
-        series = {
-            name: type_.render(values[name]) for name, type_ in types.items() if not type_.drops()
-        }
+        return values
+
+    def finish(
+        self,
+        values: Mapping[str, Values],
+        table: EncodedTable,
+        streams: Streams,
+        monitor: Monitor = ignore,
+        fixed: Fixed | None = None,
+    ) -> pd.DataFrame:
+        """Return rows as a data frame; keys and personal data are made here, for these rows alone.
+
+        Parameters
+        ----------
+        values : mapping of str to Values
+            What `learnt` returned for the rows, or for more rows that these were taken from.
+        table : EncodedTable
+            The rows.
+        streams : Streams
+        monitor : callable
+        fixed : mapping of str to (Values, ndarray of bool), optional
+        """
+        fixed, whole = fixed or {}, dict(values)
+        types = {name: kind for name, kind in types_of(self.schema).items() if not kind.drops()}
+        for name in types:
+            if name not in whole:
+                whole[name] = self.values(name, table, streams)
+                if name in fixed:
+                    whole[name] = whole[name].overlaid(*fixed[name])
+        frame = self.rendered({name: whole[name] for name in types}, len(table))
         monitor(Progress("decoding", len(self.schema), len(self.schema)))
-        return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
+        return frame
+
+    def rendered(self, values: Mapping[str, Values], n_rows: int) -> pd.DataFrame:
+        """Return the columns that have `values`, with the dtypes of the schema."""
+        types = types_of(self.schema)
+        series = {name: types[name].render(some) for name, some in values.items()}
+        return pd.DataFrame(series, index=pd.RangeIndex(n_rows))
 
     def places(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the blocks of column `name` and its columns of offsets, int64."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 
 from tabsynth.codec import TableCodec
@@ -18,6 +20,29 @@ from tabsynth.random import Streams
 
 CANDIDATES = 4_096
 """Candidates drawn at a time for rows that a constraint makes hard to meet."""
+
+
+logger = logging.getLogger("tabsynth")
+
+
+def draw_rows(
+    model: Model,
+    codec: TableCodec,
+    n_rows: int,
+    request: Request | None,
+    streams: Streams,
+    monitor: Monitor,
+    max_tries: int,
+) -> tuple[EncodedTable, Fixed | None, Effort | None]:
+    """Draw rows, free ones or such as hold what is asked for.
+
+    Also returns what columns hold beside their codes, and what it took.
+    """
+    if request is None:
+        return model.sample(n_rows, streams.child("model"), monitor), None, None
+    made, fixed = complete(model, codec, request, streams, monitor, max_tries)
+    logger.info("given %s: %s", ", ".join(request.fixed), made.effort.in_words())
+    return made.table, fixed, made.effort
 
 
 def complete(

@@ -12,17 +12,20 @@ import pandas as pd
 
 from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
 from tabsynth.choice import Choice, choose_model, with_target
-from tabsynth.codec import TableCodec
-from tabsynth.completion import complete
+from tabsynth.codec import Fixed, TableCodec
+from tabsynth.completion import draw_rows
 from tabsynth.encoding.layout import Layout
+from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ArtifactError, ConfigError, DataError, SampleError, TabsynthError
+from tabsynth.fair import Fair, Parity
 from tabsynth.given import Request
 from tabsynth.models import MAX_TRIES, Effort, IterativeModel, Model, ModelState, models
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
-from tabsynth.schema.infer import MINIMUM_ROWS, check_schema, infer_schema, with_dtypes
+from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
+from tabsynth.selection import Rejection, check_choice, select
 from tabsynth.validation import check_integer
 
 NO_PRIVACY = (
@@ -66,6 +69,10 @@ class Synthesizer:
         Wall-clock seconds that `fit` took.
     effort_ : Effort or None
         What it took the latest call of `sample` to meet `given`.
+    fairness_ : Parity or None
+        Demographic parity before and after `fair`, of the latest call of `sample`.
+    rejected_ : tuple of int, or None
+        Rows that `reject` left out in the latest call of `sample`, and rows drawn for it.
 
     Notes
     -----
@@ -204,6 +211,8 @@ class Synthesizer:
         n_rows: int | None = None,
         *,
         given: Mapping[str, Any] | pd.DataFrame | None = None,
+        fair: Fair | None = None,
+        reject: Rejection | None = None,
         max_tries: int = MAX_TRIES,
         seed: int | None = None,
         monitor: Monitor | None = None,
@@ -220,6 +229,10 @@ class Synthesizer:
             learnt of rows that hold it. A mapping has a value for each column, which all rows
             hold; None asks for missing cells. A data frame has a row for each row to make; a
             missing cell asks for nothing, and the index is ignored.
+        fair : Fair, optional
+            Columns that a target shall not depend on. More rows are drawn, and some of them kept.
+        reject : Rejection, optional
+            What judges rows, and the share of the rows drawn that it leaves out.
         max_tries : int
             Values that come together less often than once in so many draws of the model are
             refused.
@@ -236,17 +249,27 @@ class Synthesizer:
         Raises
         ------
         ConfigError
-            If a column cannot hold what is given; with every problem.
+            If a column cannot hold what is given or cannot be balanced, with every problem, or if
+            rows given one by one shall be chosen.
         SampleError
             If nothing was fitted, if so many unique keys cannot be made, or if the model makes
-            rows with what is given too rarely: never are there fewer rows than asked for.
+            rows with what is given, or of a group and a value of the target, too rarely: never
+            are there fewer rows than asked for.
+
+        Notes
+        -----
+        Privacy: `given` and `fair` look at rows made, never at those learnt. What `reject` looks at
+        is for its judge to say.
         """
         if not hasattr(self, "model_"):
             raise SampleError("Nothing was learnt yet. Call fit first.")
         if n_rows is not None or given is None:
             check_integer("n_rows", n_rows, 0)
         check_integer("max_tries", max_tries, 1)
+        check_choice(self.schema_, fair, reject, isinstance(given, pd.DataFrame))
         self.effort_: Effort | None = None
+        self.fairness_: Parity | None = None
+        self.rejected_: tuple[int, int] | None = None
         request = None if given is None else Request.read(given, n_rows, self.codec_)
         if seed is None:
             streams = Streams(self.seed_).child(f"sample {self._calls}")
@@ -254,14 +277,18 @@ class Synthesizer:
         else:
             streams = Streams(seed).child("sample 0")
         watch = monitor or self.monitor or ignore
-        if request is None:
-            assert n_rows is not None
-            encoded = self.model_.sample(n_rows, streams.child("model"), watch)
-            return self.codec_.decode(encoded, streams.child("decode"), watch)
-        made, fixed = complete(self.model_, self.codec_, request, streams, watch, max_tries)
-        self.effort_ = made.effort
-        logger.info("given %s: %s", ", ".join(request.fixed), made.effort.in_words())
-        return self.codec_.decode(made.table, streams.child("decode"), watch, fixed)
+
+        def draw(size: int, inner: Streams) -> tuple[EncodedTable, Fixed | None]:
+            more = None if given is None else Request.read(given, size, self.codec_)
+            found = draw_rows(self.model_, self.codec_, size, more, inner, watch, max_tries)
+            self.effort_ = found[2]
+            return found[:2]
+
+        size = request.n_rows if request is not None else int(n_rows or 0)
+        made = select(size, draw, self.codec_, streams, watch, fair, reject)
+        self.fairness_ = made.parity
+        self.rejected_ = None if reject is None else (made.rejected, made.drawn)
+        return made.table
 
     def save(self, path: str | Path, *, force: bool = False) -> None:
         """Write the model file: JSON and safetensors in a zip, no code.
@@ -347,7 +374,7 @@ class Synthesizer:
         self.choice_ = choice
         self.seed_ = seed
         self.n_rows_ = n_rows
-        self.effort_ = None
+        self.effort_, self.fairness_, self.rejected_ = None, None, None
         self._calls = 0
 
 
@@ -371,11 +398,3 @@ def training_of(model: Model) -> dict[str, Any] | None:
     if not isinstance(model, IterativeModel):
         return None
     return {"steps": model.steps_, "stopped": model.stopped_}
-
-
-def require_rows(n_rows: int) -> None:
-    """Raise DataError where a table has too few rows to learn from."""
-    if n_rows < MINIMUM_ROWS:
-        raise DataError(
-            f"The table has {n_rows} rows; at least {MINIMUM_ROWS} are needed to learn from."
-        )

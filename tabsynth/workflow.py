@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,23 @@ from tabsynth.choice import Choice
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
+from tabsynth.evaluation.plausibility import Rejected, plausibility
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.evaluation.stability import with_stability
-from tabsynth.monitor import Monitor, ignore
+from tabsynth.fair import Fair
+from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
 from tabsynth.schema import Schema
-from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
+from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
+from tabsynth.selection import MOST_SHARE, Rejection
 from tabsynth.synthesizer import (
     NO_PRIVACY,
     Synthesizer,
-    require_rows,
     seed_of,
     training_of,
 )
-from tabsynth.validation import check_integer
+from tabsynth.validation import check_integer, check_real
 
 HOLDOUT_SHARE = 0.2
 """Share of the rows kept unseen, for the evaluation to compare with."""
@@ -52,6 +54,10 @@ class Plan:
         What happens to each column, in a few words.
     notices : tuple of str
         What a person must know before going on.
+    fair : Fair or None
+        What the rows made shall not depend on.
+    reject : float
+        Share of the rows drawn that is left out as least plausible.
     """
 
     schema: Schema
@@ -61,6 +67,8 @@ class Plan:
     n_rows: int
     treatments: Mapping[str, str]
     notices: tuple[str, ...]
+    fair: Fair | None = None
+    reject: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -69,6 +77,8 @@ class Plan:
             "model": self.choice.model,
             "model_reason": self.choice.reason,
             "rows": {"train": self.n_train, "holdout": self.n_holdout, "made": self.n_rows},
+            "fair": None if self.fair is None else asdict(self.fair),
+            "reject": self.reject,
             "columns": [
                 {"name": c.name, "treatment": self.treatments[c.name], **c.to_dict()}
                 for c in self.schema
@@ -89,12 +99,15 @@ class Deidentified:
     synthesizer : Synthesizer
         Fitted; `save` keeps it.
     plan : Plan
+    rejected : Rejected or None
+        What was left out as least plausible. What `fair` reached is `synthesizer.fairness_`.
     """
 
     table: pd.DataFrame
     evaluation: Evaluation
     synthesizer: Synthesizer
     plan: Plan
+    rejected: Rejected | None = None
 
     def report(self) -> str:
         """Return the report as one HTML page; confidential, as it shows statistics of real rows."""
@@ -114,6 +127,8 @@ def make_plan(
     rows: int | None = None,
     target: str | Sequence[str] | None = None,
     holdout: float = HOLDOUT_SHARE,
+    fair: Fair | None = None,
+    reject: float = 0.0,
 ) -> Plan:
     """Return what `deidentify` would do with `table`; nothing is learnt and nothing written.
 
@@ -126,6 +141,7 @@ def make_plan(
     check_integer("rows", rows, 0, optional=True)
     if not 0 <= holdout <= 0.9:
         raise ConfigError(f"holdout must be a share between 0 and 0.9. Got {holdout!r}.")
+    check_real("reject", reject, 0, MOST_SHARE)
     if schema is None:
         schema = infer_schema(table, missing_values=tuple(missing_values))
     else:
@@ -134,6 +150,8 @@ def make_plan(
     for name in _targets(target):
         if name not in schema:
             raise ConfigError(f"target {name!r} is no column. Columns: {', '.join(schema.names)}.")
+    if fair is not None:
+        fair.check(schema)
     n_holdout = min(round(len(table) * holdout), MOST_HOLDOUT)
     n_train = len(table) - n_holdout
     types = types_of(schema)
@@ -149,6 +167,7 @@ def make_plan(
     if len(free) < len(dropped):
         declared = ", ".join(name for name in dropped if name not in free)
         notices.append(f"Left out as the schema says: {declared}.")
+    notices += _choice_notices(fair, reject)
     if len(dropped) == len(schema):
         raise ConfigError(
             "Every column would be left out as free text. Give at least one column another type "
@@ -162,6 +181,8 @@ def make_plan(
         len(table) if rows is None else rows,
         treatments(schema),
         tuple(notices),
+        fair,
+        reject,
     )
 
 
@@ -176,6 +197,8 @@ def deidentify(
     rows: int | None = None,
     holdout: float = HOLDOUT_SHARE,
     repeats: int = 1,
+    fair: Fair | None = None,
+    reject: float = 0.0,
     seed: int | None = None,
     checkpoint: str | Path | None = None,
     monitor: Monitor | None = None,
@@ -204,6 +227,11 @@ def deidentify(
     repeats : int
         How often the model is fitted, each time with another seed, to see how much the scores
         depend on it. The first table is the one that is kept; time grows in proportion.
+    fair : Fair, optional
+        Columns that a target of the rows made shall not depend on.
+    reject : float
+        Share of the rows drawn, in [0, 0.9], that is left out as least plausible; so many more are
+        drawn that `rows` are left.
     seed : int, optional
         Makes the result reproducible; drawn and reported where left out.
     checkpoint : path, optional
@@ -225,10 +253,15 @@ def deidentify(
         If the schema does not fit, with every problem.
     ConfigError
         If a parameter has a value that is not allowed.
+    SampleError
+        If the rows asked for cannot be made.
 
     Notes
     -----
     Privacy: no formal guarantee (see `Synthesizer`). The evaluation holds statistics of real rows.
+    `fair` looks at rows made alone. `reject` reads the training rows once more, exactly, and which
+    rows come out depends on that; it never reads the holdout. Under a budget, which no call of
+    this version has, it would have to be refused, as there is no noise that pays for it.
 
     Examples
     --------
@@ -250,6 +283,8 @@ def deidentify(
         rows=rows,
         target=target,
         holdout=holdout,
+        fair=fair,
+        reject=reject,
     )
     order = streams.numpy("holdout").permutation(len(table))
     unseen = np.sort(order[: plan.n_holdout])
@@ -259,7 +294,7 @@ def deidentify(
 
     def fit_and_judge(
         own: int, file: str | Path | None = None
-    ) -> tuple[Synthesizer, pd.DataFrame, Evaluation]:
+    ) -> tuple[Synthesizer, pd.DataFrame, Evaluation, float]:
         synthesizer = Synthesizer(
             plan.choice.model,
             parameters=parameters,
@@ -269,7 +304,18 @@ def deidentify(
             monitor=monitor,
         ).fit(train, checkpoint=file)
         synthesizer.choice_ = plan.choice
-        made = synthesizer.sample(plan.n_rows)
+        telling = 0.5
+
+        def judge(rows: pd.DataFrame) -> np.ndarray:
+            nonlocal telling
+            watch(Progress("judging which rows are plausible", 0, 1))
+            found = plausibility(train, rows, plan.schema, own)
+            watch(Progress("judging which rows are plausible", 1, 1))
+            telling = found.c2st
+            return found.odds
+
+        wish = Rejection(reject, judge) if reject else None
+        made = synthesizer.sample(plan.n_rows, fair=fair, reject=wish)
         judged = evaluate(
             train,
             made,
@@ -279,12 +325,15 @@ def deidentify(
             seed=streams.seed,
             monitor=watch,
         )
-        return synthesizer, made, judged
+        return synthesizer, made, judged, telling
 
-    synthesizer, made, evaluation = fit_and_judge(streams.seed, checkpoint)
+    synthesizer, made, evaluation, telling = fit_and_judge(streams.seed, checkpoint)
     others = [fit_and_judge(streams.integer(f"repeat {number}"))[2] for number in range(1, repeats)]
     evaluation = with_stability([evaluation, *others])
-    chosen = synthesizer.model_
+    chosen, parity = synthesizer.model_, synthesizer.fairness_
+    rejected = None
+    if synthesizer.rejected_ is not None:
+        rejected = Rejected(*synthesizer.rejected_, telling)
     evaluation = evaluation.with_context(
         privacy={"mechanism": "none", "statement": NO_PRIVACY},
         provenance={
@@ -294,6 +343,8 @@ def deidentify(
             "parameters": chosen.parameters.to_dict(),
             "seed": streams.seed,
             "training": training_of(chosen),
+            **({} if parity is None else {"fair": parity.in_words()}),
+            **({} if rejected is None else {"rejected": rejected.in_words()}),
             "seconds_fit": round(synthesizer.seconds_, 2),
             "seconds_total": round(time.perf_counter() - started, 2),
             "versions": versions(),
@@ -301,7 +352,25 @@ def deidentify(
         },
         notices=plan.notices,
     )
-    return Deidentified(made, evaluation, synthesizer, plan)
+    return Deidentified(made, evaluation, synthesizer, plan, rejected)
+
+
+def _choice_notices(fair: Fair | None, reject: float) -> list[str]:
+    """Return what a person must know before rows are chosen."""
+    found = []
+    if reject:
+        found.append(
+            f"More rows are drawn than are made: the {reject:.0%} that a classifier most readily "
+            "tells from the training rows are left out. That reads the training rows once more, "
+            "without any formal guarantee; the unseen rows are not read."
+        )
+    if fair is not None:
+        found.append(
+            f"In the rows made {fair.target!r} does not depend on "
+            f"{', '.join(map(repr, fair.protected))}, on purpose: scores that compare them with "
+            "real rows show the difference."
+        )
+    return found
 
 
 def _targets(target: str | Sequence[str] | None) -> list[str]:

@@ -25,8 +25,8 @@ from tabsynth.models import models
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
-from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
-from tabsynth.synthesizer import Synthesizer, require_rows
+from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
+from tabsynth.synthesizer import Synthesizer
 from tabsynth.validation import check_integer
 
 ALL = "all"

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tabsynth.codec import TableCodec
+    from tabsynth.fair import Fair
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,36 @@ def read_given(texts: Sequence[str], codec: TableCodec) -> dict[str, Any]:
 
     frame = as_labels(pd.DataFrame({name: [value] for name, value in given.items()}), codec)
     return {name: frame[name].iloc[0] for name in given}
+
+
+def read_fair(text: str, names: Sequence[str]) -> Fair:
+    """Return what --fair says about a table with the columns `names`.
+
+    Raises
+    ------
+    ConfigError
+        If it is not TARGET:COLUMN[,COLUMN...].
+
+    Examples
+    --------
+    >>> read_fair("income:sex,age", ["sex", "age", "income"])
+    Fair(protected=('sex', 'age'), target='income', bins=10)
+    """
+    from tabsynth.fair import Fair
+
+    # A column's name may hold the marks themselves.
+    places = [place for place, mark in enumerate(text) if mark == ":"]
+    named = [place for place in places if text[:place] in names]
+    place = named[0] if named else places[0] if places else 0
+    if not place or not text[place + 1 :]:
+        raise ConfigError("--fair takes TARGET:COLUMN[,COLUMN...], such as income:sex,age.")
+    protected: list[str] = []
+    for part in text[place + 1 :].split(","):
+        if protected and protected[-1] not in names:
+            protected[-1] = f"{protected[-1]},{part}"
+        else:
+            protected.append(part)
+    return Fair(tuple(protected), text[:place])
 
 
 def as_labels(frame: pd.DataFrame, codec: TableCodec) -> pd.DataFrame:

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import RowCount, check_model, check_settings, read_settings
+from tabsynth.cli.arguments import (
+    RowCount,
+    check_model,
+    check_settings,
+    read_fair,
+    read_settings,
+)
 from tabsynth.cli.files import (
     STANDARD,
     Outputs,
@@ -24,7 +30,7 @@ from tabsynth.cli.files import (
     text_writer,
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_files, show_plan, show_stability, show_summary
+from tabsynth.cli.plan import show_choice, show_files, show_plan, show_stability, show_summary
 from tabsynth.cli.report import NOTES as VIEWS
 from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
@@ -89,6 +95,16 @@ def deidentify(
             "scores differ. The first table is kept.",
         ),
     ] = 1,
+    fair: options.FairOption = None,
+    reject: Annotated[
+        float,
+        typer.Option(
+            "--reject",
+            metavar="SHARE",
+            help="Draw more rows and leave out this share, the least plausible as a classifier "
+            "sees them (0 to 0.9). Reads the training rows once more.",
+        ),
+    ] = 0.0,
     seed: options.Seed = None,
     checkpoint: options.Checkpoint = None,
     report: Annotated[
@@ -205,6 +221,7 @@ def deidentify(
     with terminal.progress():
         source = read(terminal, table, input_format, delimiter, encoding)
         terminal.begin("finding out what the columns are")
+        wish = None if fair is None else read_fair(fair, list(source.frame.columns))
         plan = make_plan(
             source.frame,
             model=model,
@@ -213,6 +230,8 @@ def deidentify(
             rows=count.of(len(source.frame)),
             target=target,
             holdout=holdout,
+            fair=wish,
+            reject=reject,
         )
     parameters = check_settings(plan.choice.model, asked)
     show_plan(
@@ -249,6 +268,8 @@ def deidentify(
             rows=plan.n_rows,
             holdout=holdout,
             repeats=repeats,
+            fair=wish,
+            reject=reject,
             seed=seed,
             checkpoint=checkpoint,
             monitor=terminal.monitor,
@@ -263,11 +284,13 @@ def deidentify(
     terminal.say("")
     show_stability(terminal, result.evaluation)
     show_summary(terminal, result.evaluation, told=plan.notices)
+    chosen = show_choice(terminal, result.synthesizer.fairness_, result.rejected)
     show_files(terminal, outputs.on_disk, NOTES)
     if as_json:
         evaluation = result.evaluation.to_dict()
         kept = ("rows", "scores", "privacy", "provenance", "notices", "stability")
-        print_json({**document, **{key: evaluation[key] for key in kept}, "failed_gates": failures})
+        found = {key: evaluation[key] for key in kept}
+        print_json({**document, **found, **chosen, "failed_gates": failures})
     show_failures(terminal, failures)
     if was_interrupted(training_of(result.synthesizer.model_)):
         raise typer.Exit(INTERRUPTED)

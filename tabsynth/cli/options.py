@@ -129,6 +129,15 @@ Shareable = Annotated[
         "words (HTML; JSON where FILE ends in .json).",
     ),
 ]
+FairOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fair",
+        metavar="TARGET:COLUMN[,COLUMN...]",
+        help="Make rows in which TARGET does not depend on the groups of these columns "
+        "(demographic parity), such as income:sex. More rows are drawn, and some of them kept.",
+    ),
+]
 Checkpoint = Annotated[
     str | None,
     typer.Option(

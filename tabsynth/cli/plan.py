@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 from tabsynth.cli.terminal import Terminal
 
 if TYPE_CHECKING:
+    from tabsynth.evaluation.plausibility import Rejected
     from tabsynth.evaluation.result import Evaluation, Score
+    from tabsynth.fair import Parity
     from tabsynth.schema import Schema
     from tabsynth.workflow import Plan
 
@@ -70,9 +72,10 @@ def _rows(plan: Plan, makes_rows: bool) -> str:
     if not makes_rows:
         return f"learns from all {plan.n_train:,}"
     held = f"{plan.n_holdout:,}" if plan.n_holdout else "none"
+    chosen = f" after rejecting {plan.reject:.0%}" if plan.reject else ""
     return (
         f"learns from {plan.n_train:,}, keeps {held} unseen for the evaluation, "
-        f"makes {plan.n_rows:,}"
+        f"makes {plan.n_rows:,}{chosen}"
     )
 
 
@@ -170,6 +173,17 @@ def show_summary(terminal: Terminal, evaluation: Evaluation, told: Collection[st
     for notice in evaluation.notices:
         if notice not in told:
             terminal.say(f"Note: {notice}", style="yellow")
+
+
+def show_choice(
+    terminal: Terminal, parity: Parity | None, rejected: Rejected | None = None
+) -> dict[str, Any]:
+    """Print how rows were chosen from more rows; return the same for JSON."""
+    told = {"fair": parity, "rejected": rejected}
+    facts = {key.capitalize(): found.in_words() for key, found in told.items() if found}
+    if facts:
+        terminal.facts(facts)
+    return {key: found.to_dict() if found else None for key, found in told.items()}
 
 
 def show_files(terminal: Terminal, files: Mapping[str, str], notes: Mapping[str, str]) -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import RowCount, as_labels, read_given
+from tabsynth.cli.arguments import RowCount, as_labels, read_fair, read_given
 from tabsynth.cli.files import STANDARD, Outputs, check_inputs, read, shown
-from tabsynth.cli.plan import show_files
+from tabsynth.cli.plan import show_choice, show_files
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.errors import ConfigError
 
@@ -63,6 +63,7 @@ def sample(
             "holds. An empty cell asks for nothing.",
         ),
     ] = None,
+    fair: options.FairOption = None,
     max_tries: Annotated[
         int | None,
         typer.Option(
@@ -101,11 +102,16 @@ def sample(
     tabsynth sample patients.model -n 2x -o fake.parquet --seed 7
     tabsynth sample patients.model -n 10 -o -
     tabsynth sample patients.model -n 100 --given sex=Female --given age=37 -o fake.csv
+    tabsynth sample patients.model -n 100 --fair readmitted:sex -o fake.csv
     tabsynth sample patients.model --given-file wanted.csv -o fake.csv
     """
     terminal = Terminal.of(context, quiet, verbose)
     if given and given_file is not None:
         raise ConfigError("--given and --given-file both say what rows hold. Give one of them.")
+    if fair is not None and given_file is not None:
+        raise ConfigError(
+            "--given-file makes each of its rows, so --fair cannot choose. Leave one out."
+        )
     if rows is None and given_file is None:
         raise ConfigError("Say how many rows to make: -n 1000, or -n 2x.")
     count = None if rows is None else RowCount.parse(rows)
@@ -142,17 +148,25 @@ def sample(
                     f"{given_file} has {len(wanted):,} rows, and -n asks for {n_rows:,}. Leave -n "
                     "out."
                 )
+        wish = None if fair is None else read_fair(fair, synthesizer.schema_.names)
         tries = MAX_TRIES if max_tries is None else max_tries
         efforts: list[Effort] = []
 
         def write(place: str) -> None:
             with open_writer(place, format=written, force=True) as writer:
-                for start, size, piece in _pieces(synthesizer, n_rows, seed):
+                for start, size, piece in _pieces(
+                    synthesizer, n_rows, seed, whole=wish is not None
+                ):
                     some = wanted
                     if isinstance(some, pd.DataFrame):
                         some = some.iloc[start : start + size]
                     chunk = synthesizer.sample(
-                        size, given=some, max_tries=tries, seed=piece, monitor=terminal.monitor
+                        size,
+                        given=some,
+                        fair=wish,
+                        max_tries=tries,
+                        seed=piece,
+                        monitor=terminal.monitor,
                     )
                     writer.write(chunk)
                     if synthesizer.effort_ is not None:
@@ -165,6 +179,7 @@ def sample(
     asked = [str(name) for name in wanted] if wanted is not None else []
     if effort is not None:
         terminal.say(f"Given {', '.join(asked)}: {effort.in_words()}.")
+    chosen = show_choice(terminal, synthesizer.fairness_)
     show_files(terminal, outputs.on_disk, {"table": "the synthetic rows"})
     if as_json:
         print_json(
@@ -175,20 +190,24 @@ def sample(
                 "rows": n_rows,
                 "seed": seed,
                 "given": None if effort is None else {"columns": asked, **effort.to_dict()},
+                "fair": chosen["fair"],
                 "files": outputs.files,
             }
         )
 
 
-def _pieces(synthesizer: Synthesizer, n_rows: int, seed: int) -> Iterator[tuple[int, int, int]]:
+def _pieces(
+    synthesizer: Synthesizer, n_rows: int, seed: int, whole: bool
+) -> Iterator[tuple[int, int, int]]:
     """Yield where each piece of the rows begins, its size, and its seed.
 
-    Keys are unique within one call of `sample`, so a table with keys is made in one piece.
+    Keys are unique within one call of `sample`, and rows are fair within one, so a table with keys
+    or one that shall be fair is made in one piece.
     """
     from tabsynth.random import Streams
 
     has_keys = any(column.type == "identifier" for column in synthesizer.schema_)
-    size = n_rows if has_keys else CHUNK
+    size = n_rows if has_keys or whole else CHUNK
     streams = Streams(seed)
     for start in range(0, max(n_rows, 1), max(size, 1)):
         piece = seed if start == 0 else streams.integer(f"rows from {start}")

@@ -31,7 +31,10 @@ PURPOSE = (
     "synthetic is not by itself a statement about data protection; whether and to whom the table "
     "may be given is for the owner of the real table to decide."
 )
-SHARED = ("license", "licence", "contact", "model_description", "model_reason", "training")
+SHARED = (
+    *("license", "licence", "contact", "model_description", "model_reason", "training"),
+    *("fair", "rejected"),
+)
 """Entries of the provenance that are copied as they are where they are given."""
 ROWS = ("synthetic", "train", "holdout")
 

@@ -13,7 +13,7 @@ import pandas as pd
 from tabsynth.columns.base import Claim, ColumnType, Profile, Values, columns
 from tabsynth.constraints import read_constraints
 from tabsynth.constraints.inequality import find_inequalities
-from tabsynth.errors import ConfigError, SchemaError
+from tabsynth.errors import ConfigError, DataError, SchemaError
 from tabsynth.schema.dtype import describe
 from tabsynth.schema.frame import MINIMUM_ROWS, check_frame
 from tabsynth.schema.markers import is_known, marker_sets
@@ -339,3 +339,11 @@ def _unknown_parameters(column: Column, kind: type[ColumnType]) -> list[str]:
             f"Column {column.name!r} ({column.type}): there is no parameter {name!r}.{hint}"
         )
     return problems
+
+
+def require_rows(n_rows: int) -> None:
+    """Raise DataError where a table has too few rows to learn from."""
+    if n_rows < MINIMUM_ROWS:
+        raise DataError(
+            f"The table has {n_rows} rows; at least {MINIMUM_ROWS} are needed to learn from."
+        )

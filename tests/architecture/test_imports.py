@@ -35,6 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "columns": {"schema.schema", "schema.dtype", "schema.labels", "encoding", *LEAVES},
     "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
+    "fair": {"columns", "schema.schema", *LEAVES},
+    "selection": {"codec", "encoding", "fair", "schema", *LEAVES},
     "given": {"codec", "columns", "constraints", "encoding", "schema.dtype", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", "io.atomic", *PROTOCOLS, *LEAVES},
@@ -47,7 +49,7 @@ ALLOWED: dict[str, set[str]] = {
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
     "synthesizer": {
         *("artifact", "choice", "codec", "completion", "encoding", "given", "models", "privacy"),
-        *("schema", *LEAVES),
+        *("fair", "selection", "schema", *LEAVES),
     },
     "audit": {
         *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
@@ -57,6 +59,8 @@ ALLOWED: dict[str, set[str]] = {
         "artifact",
         "choice",
         "codec",
+        "fair",
+        "selection",
         "synthesizer",
         "evaluation",
         "report",
@@ -64,7 +68,7 @@ ALLOWED: dict[str, set[str]] = {
         *LEAVES,
     },
     "cli": {
-        *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns"),
+        *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns", "fair"),
         *("schema", "io"),
         *("evaluation", "audit", "report", "datasets", "benchmark", "config", *LEAVES),
     },
