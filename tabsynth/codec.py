@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -129,15 +129,33 @@ class TableCodec:
         Columns that are never learnt are made anew; columns that are left out are absent. `fixed`
         holds, by column, values that rows hold whatever their codes say, and flags of these rows.
         """
+        types = types_of(self.schema)
+        names = [name for name, type_ in types.items() if not type_.drops()]
+        values = self.decoded(table, names, streams, monitor, fixed)
+        series = {name: types[name].render(values[name]) for name in names}
+        return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
+
+    def decoded(
+        self,
+        table: EncodedTable,
+        names: Sequence[str],
+        streams: Streams,
+        monitor: Monitor = ignore,
+        fixed: Mapping[str, tuple[Values, np.ndarray]] | None = None,
+    ) -> dict[str, Values]:
+        """Return what the rows of `table` hold, not yet in the dtypes of the schema.
+
+        Only for the columns `names` and those that constraints tie together; `fixed` is as for
+        `decode`.
+        """
         fixed = fixed or {}
         values: dict[str, Values] = {}
-        types = types_of(self.schema)
         rules = read_constraints(self.schema)
-        needed = {name for rule in rules for name in rule.reads}
         ruled = {rule.writes for rule in rules}
-        for done, (name, type_) in enumerate(types.items()):
+        needed = {*names, *ruled, *(name for rule in rules for name in rule.reads)}
+        for done, name in enumerate(self.schema.names):
             monitor(Progress("decoding", done, len(self.schema)))
-            if name in needed or not type_.drops():
+            if name in needed:
                 values[name] = self.values(name, table, streams)
                 if name in fixed and name not in ruled:
                     values[name] = values[name].overlaid(*fixed[name])
@@ -145,11 +163,8 @@ class TableCodec:
             values[rule.writes] = rule.restore(values)
             if rule.writes in fixed:
                 values[rule.writes] = values[rule.writes].overlaid(*fixed[rule.writes])
-        series = {
-            name: type_.render(values[name]) for name, type_ in types.items() if not type_.drops()
-        }
         monitor(Progress("decoding", len(self.schema), len(self.schema)))
-        return pd.DataFrame(series, index=pd.RangeIndex(len(table)))
+        return values
 
     def places(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         """Return the blocks of column `name` and its columns of offsets, int64."""

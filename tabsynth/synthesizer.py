@@ -15,7 +15,7 @@ from tabsynth.choice import Choice, choose_model, with_target
 from tabsynth.codec import TableCodec
 from tabsynth.completion import complete
 from tabsynth.encoding.layout import Layout
-from tabsynth.errors import ArtifactError, ConfigError, DataError, SampleError, TabsynthError
+from tabsynth.errors import ArtifactError, ConfigError, DataError, TabsynthError
 from tabsynth.given import Request
 from tabsynth.models import MAX_TRIES, Effort, IterativeModel, Model, ModelState, models
 from tabsynth.monitor import Monitor, ignore
@@ -23,6 +23,7 @@ from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import MINIMUM_ROWS, check_schema, infer_schema, with_dtypes
+from tabsynth.uses import Uses
 from tabsynth.validation import check_integer
 
 NO_PRIVACY = (
@@ -34,7 +35,7 @@ NO_PRIVACY = (
 logger = logging.getLogger("tabsynth")
 
 
-class Synthesizer:
+class Synthesizer(Uses):
     """Learns a table and makes rows like it.
 
     Parameters
@@ -66,6 +67,8 @@ class Synthesizer:
         Wall-clock seconds that `fit` took.
     effort_ : Effort or None
         What it took the latest call of `sample` to meet `given`.
+    imputation_ : Imputation or None
+        What the latest call of `impute` did.
 
     Notes
     -----
@@ -241,18 +244,13 @@ class Synthesizer:
             If nothing was fitted, if so many unique keys cannot be made, or if the model makes
             rows with what is given too rarely: never are there fewer rows than asked for.
         """
-        if not hasattr(self, "model_"):
-            raise SampleError("Nothing was learnt yet. Call fit first.")
+        self._require_fitted()
         if n_rows is not None or given is None:
             check_integer("n_rows", n_rows, 0)
         check_integer("max_tries", max_tries, 1)
         self.effort_: Effort | None = None
         request = None if given is None else Request.read(given, n_rows, self.codec_)
-        if seed is None:
-            streams = Streams(self.seed_).child(f"sample {self._calls}")
-            self._calls += 1
-        else:
-            streams = Streams(seed).child("sample 0")
+        streams = self._streams("sample", seed)
         watch = monitor or self.monitor or ignore
         if request is None:
             assert n_rows is not None
@@ -270,8 +268,7 @@ class Synthesizer:
         -----
         Privacy: without a budget the file may tell about rows; treat it like the source.
         """
-        if not hasattr(self, "model_"):
-            raise SampleError("Nothing was learnt yet. Call fit first.")
+        self._require_fitted()
         state = self.model_.state()
         manifest = {
             "model": self.model_.name,
@@ -348,6 +345,7 @@ class Synthesizer:
         self.seed_ = seed
         self.n_rows_ = n_rows
         self.effort_ = None
+        self.imputation_ = None
         self._calls = 0
 
 

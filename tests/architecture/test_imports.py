@@ -35,7 +35,8 @@ ALLOWED: dict[str, set[str]] = {
     "columns": {"schema.schema", "schema.dtype", "schema.labels", "encoding", *LEAVES},
     "constraints": {"columns", "schema.schema", *LEAVES},
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
-    "given": {"codec", "columns", "constraints", "encoding", "schema.dtype", *LEAVES},
+    "stored": {"columns", "schema.dtype", *LEAVES},
+    "given": {"codec", "columns", "constraints", "encoding", "stored", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", "io.atomic", *PROTOCOLS, *LEAVES},
     # judging: report -> evaluation, which knows nothing of models
@@ -45,9 +46,18 @@ ALLOWED: dict[str, set[str]] = {
     "artifact": {"io", *LEAVES},
     "choice": {"models", *LEAVES},
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
+    "relaxation": {
+        *("codec", "completion", "constraints", "encoding", "given", "models", *LEAVES),
+    },
+    "imputation": {
+        *("codec", "columns", "constraints", "encoding", "given", "models", "relaxation"),
+        *("stored", *LEAVES),
+    },
+    "augmentation": {"codec", "columns", "stored", *LEAVES},
+    "uses": {"augmentation", "codec", "imputation", "models", *LEAVES},
     "synthesizer": {
         *("artifact", "choice", "codec", "completion", "encoding", "given", "models", "privacy"),
-        *("schema", *LEAVES),
+        *("schema", "uses", *LEAVES),
     },
     "audit": {
         *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
