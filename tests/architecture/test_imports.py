@@ -46,8 +46,10 @@ ALLOWED: dict[str, set[str]] = {
     "artifact": {"io", *LEAVES},
     "choice": {"models", *LEAVES},
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
+    "candidates": {"codec", "encoding", "models", *LEAVES},
     "relaxation": {
-        *("codec", "completion", "constraints", "encoding", "given", "models", *LEAVES),
+        *("candidates", "codec", "completion", "constraints", "encoding", "given", "models"),
+        *LEAVES,
     },
     "imputation": {
         *("codec", "columns", "constraints", "encoding", "given", "models", "relaxation"),
