@@ -52,10 +52,9 @@ class Relaxation:
     looked at one after another, those that say most first, and each leaves the candidates that hold
     it, unless these would be rarer than one in `max_tries`; then that column is passed over.
 
-    For other models, and where a column is given that a constraint makes from others that are not
-    known, a row that is too rare is asked for again with the two thirds of its columns that say
-    most, then two thirds of these, and so on down to none. The column that the constraint makes is
-    kept to the last.
+    With other models a row that is too rare is asked for again with the two thirds of its columns
+    that say most, then two thirds of these, and so on down to none. A column that a constraint
+    makes from others that are not known is kept to the last.
 
     Parameters
     ----------
