@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.codec import TableCodec, types_of
-from tabsynth.columns import ColumnType, Values
+from tabsynth.columns import ColumnType, UnlearntCodec, Values
 from tabsynth.errors import ConfigError
 from tabsynth.random import Streams
 from tabsynth.stored import check_table, in_zone, stored_as
@@ -156,19 +156,23 @@ def _fresh(
 ) -> Values:
     """Return keys that no real row has; `values` where none has one of them."""
     own = codec.codecs[type_.column.name]
-    taken = pd.Index(type_.parse(real).labels or ())
+    theirs = type_.parse(real)
+    taken = _keys(theirs)[~theirs.missing]
     present = ~values.missing
-    texts = pd.Index([str(label) for label in values.labels or ()])
-    if not texts.isin(taken).any() or not hasattr(own, "make"):
+    if not isinstance(own, UnlearntCodec) or not np.isin(_keys(values)[present], taken).any():
         return values
-    rng = streams.numpy(f"keys {type_.column.name}")
     n = int(present.sum())
-    made: Values = own.make(n + len(taken), rng)
-    keys = pd.Index(
-        made.data.astype(str) if made.labels is None else np.array(made.labels, object)[made.data]
-    )
-    free = np.flatnonzero(~keys.astype("str").isin(taken.astype("str")))[:n]
-    labels = tuple(keys[free].tolist())
-    data = np.zeros(len(values), dtype=np.int64)
-    data[present] = np.arange(len(free))
-    return Values(data, values.missing, labels)
+    made = own.make(n + len(set(taken)), streams.numpy(f"keys {type_.column.name}"))
+    free = np.flatnonzero(~np.isin(_keys(made), taken))[:n]
+    source = np.zeros(len(values), dtype=np.int64)
+    source[present] = free
+    fresh = made.take(source)
+    return Values(fresh.data, values.missing, fresh.labels)
+
+
+def _keys(values: Values) -> np.ndarray:
+    """Return keys as texts, ndarray of str."""
+    if values.labels is None:
+        return values.data.astype("U")
+    texts: np.ndarray = np.array([*map(str, values.labels), ""])[values.data]
+    return texts
