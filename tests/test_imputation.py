@@ -171,6 +171,14 @@ def test_dates_that_hang_on_each_other_keep_their_order(fitted, model):
     assert stay.median() < 24 * 30  # near the date that is known, not anywhere before it
 
 
+@pytest.mark.parametrize("model", ["independent", "tree"])
+def test_what_could_only_break_a_constraint_is_an_error_and_not_filled_in(fitted, model):
+    table = patients(20, seed=1)[["admitted", "discharged"]]
+    table.loc[0] = [pd.NaT, pd.Timestamp("2015-01-01")]  # before all days that were learnt
+    with pytest.raises(SampleError, match="1 cell of 'admitted' could not be filled"):
+        fitted(model).impute(table, seed=1, max_tries=200)
+
+
 def test_a_column_that_is_mostly_missing_is_filled_all_the_same():
     rng = np.random.default_rng(0)
     table = pd.DataFrame({"x": rng.choice(["a", "b"], 2000)})
