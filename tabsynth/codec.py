@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -143,12 +143,29 @@ class TableCodec:
         fixed: Fixed | None = None,
     ) -> dict[str, Values]:
         """Return the values of the columns whose cells are compared; keys are not among them."""
+        types = types_of(self.schema)
+        names = [name for name, type_ in types.items() if type_.measure != "none"]
+        return self.decoded(table, names, streams, monitor, fixed)
+
+    def decoded(
+        self,
+        table: EncodedTable,
+        names: Sequence[str],
+        streams: Streams,
+        monitor: Monitor = ignore,
+        fixed: Fixed | None = None,
+    ) -> dict[str, Values]:
+        """Return what the rows of `table` hold, not yet in the dtypes of the schema.
+
+        Only for the columns `names` and those that constraints tie together; `fixed` is as for
+        `decode`.
+        """
         fixed, values, rules = fixed or {}, {}, read_constraints(self.schema)
-        needed = {name for rule in rules for name in rule.reads}
         ruled = {rule.writes for rule in rules}
-        for done, (name, type_) in enumerate(types_of(self.schema).items()):
+        needed = {*names, *ruled, *(name for rule in rules for name in rule.reads)}
+        for done, name in enumerate(self.schema.names):
             monitor(Progress("decoding", done, len(self.schema)))
-            if name in needed or type_.measure != "none":
+            if name in needed:
                 values[name] = self.values(name, table, streams)
                 if name in fixed and name not in ruled:
                     values[name] = values[name].overlaid(*fixed[name])

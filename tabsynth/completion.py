@@ -12,9 +12,9 @@ from tabsynth.constraints import Constraint, read_constraints
 from tabsynth.encoding.given import compared
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, SampleError
+from tabsynth.errors import ConfigError
 from tabsynth.given import Fixed, Request
-from tabsynth.models import Completed, Effort, Model
+from tabsynth.models import Completed, Effort, Model, TooRare
 from tabsynth.monitor import Monitor, Progress
 from tabsynth.random import Streams
 
@@ -53,21 +53,33 @@ def complete(
     monitor: Monitor,
     max_tries: int,
 ) -> tuple[Completed, Fixed]:
-    """Make rows that hold what is asked for; also return what columns hold beside their codes."""
+    """Make rows that hold what is asked for; also return what columns hold beside their codes.
+
+    Raises
+    ------
+    TooRare
+        If rows that hold it are too rare.
+    """
     given = request.encode(codec)
     loose = np.flatnonzero(loose_rows(request, codec))
     if not len(loose):
         return model.complete(given, streams.child("model"), monitor, max_tries), request.fixed
     firm = np.setdiff1d(np.arange(len(given)), loose)
     table = EncodedTable.empty(len(given), given.layout)
-    made = model.complete(given.take(firm), streams.child("model"), monitor, max_tries)
+    try:
+        made = model.complete(given.take(firm), streams.child("model"), monitor, max_tries)
+    except TooRare as error:
+        raise TooRare(str(error), _flags(firm[error.lost], len(given))) from None
     table.codes[firm], table.offsets[firm] = made.table.codes, made.table.offsets
     fixed, effort = dict(request.fixed), made.effort
     draws, tried, hits, batch, waiting = 0, 0, 0, 0, loose
     while len(waiting):
         rows = np.repeat(waiting, max(1, CANDIDATES // len(waiting)))
         inner = streams.child(f"loose {batch}")
-        some = model.complete(given.take(rows), inner.child("model"), monitor, max_tries)
+        try:
+            some = model.complete(given.take(rows), inner.child("model"), monitor, max_tries)
+        except TooRare as error:
+            raise TooRare(str(error), _flags(rows[error.lost], len(given))) from None
         fits, moved = fit_candidates(request, some.table, rows, codec, inner.child("decode"))
         draws, tried, batch = draws + some.effort.draws, tried + len(rows), batch + 1
         hits += int(fits.sum())
@@ -78,17 +90,18 @@ def complete(
             some.table.offsets[first],
         )
         for name, (values, flags) in moved.items():
-            fixed[name] = _scattered(
+            fixed[name] = scattered(
                 fixed.get(name), values.take(first), flags[first], found, len(given)
             )
         waiting = np.setdiff1d(waiting, found)
         ready = len(loose) - len(waiting)
         monitor(Progress("sampling until rows keep the constraints", ready, len(loose)))
         if len(waiting) and tried > max_tries * (ready + 1):
-            raise SampleError(
+            raise TooRare(
                 f"Only {ready + len(firm):,} of {len(given):,} rows could be made that keep the "
                 f"constraints with what is given, in {tried:,} tries. Give the columns that the "
-                "constraints read too, or values that are less extreme, or set max_tries higher."
+                "constraints read too, or values that are less extreme, or set max_tries higher.",
+                _flags(waiting, len(given)),
             )
     share = hits / tried * some.effort.acceptance
     hard = Effort("by rejection", len(loose), draws, share, share)
@@ -190,7 +203,14 @@ def _same_bins(name: str, drawn: Values, value: Values, codec: TableCodec) -> np
     return may
 
 
-def _scattered(
+def _flags(rows: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return flags of the rows at the positions `rows`."""
+    flags = np.zeros(n_rows, dtype=bool)
+    flags[rows] = True
+    return flags
+
+
+def scattered(
     before: tuple[Values, np.ndarray] | None,
     values: Values,
     flags: np.ndarray,

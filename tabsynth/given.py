@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,7 +16,7 @@ from tabsynth.constraints import Constraint, read_constraints
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, SchemaError
-from tabsynth.schema.dtype import is_text
+from tabsynth.stored import in_zone
 
 Fixed = dict[str, tuple[Values, np.ndarray]]
 """By column: values, one a row, and flags of the rows that hold them."""
@@ -74,7 +73,7 @@ class Request:
         fixed: Fixed = {}
         for name in frame.columns if not problems else ():
             try:
-                values = types[name].parse(_in_zone(frame[name], codec.schema[name].dtype))
+                values = types[name].parse(in_zone(frame[name], codec.schema[name].dtype))
             except SchemaError as error:
                 problems += [f"given: {problem}" for problem in error.problems]
                 continue
@@ -147,17 +146,6 @@ def _frame(given: Mapping[str, Any]) -> pd.DataFrame:
                 "a row give a DataFrame."
             )
     return pd.DataFrame({name: pd.Series([value]) for name, value in given.items()})
-
-
-def _in_zone(series: pd.Series, spec: Any) -> pd.Series:
-    """Return times with a zone in the zone of the column; texts with offsets are in UTC."""
-    if not isinstance(series.dtype, pd.DatetimeTZDtype):
-        return series
-    zone = re.search(r", (?:tz=)?([^\]]+)\]", str(spec))
-    if not zone and not is_text(spec):
-        return series
-    moved: pd.Series = series.dt.tz_convert(zone[1] if zone else "UTC")
-    return moved
 
 
 def _name_problems(frame: pd.DataFrame, codec: TableCodec) -> list[str]:

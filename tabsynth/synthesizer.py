@@ -16,7 +16,7 @@ from tabsynth.codec import Fixed, TableCodec
 from tabsynth.completion import draw_rows
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ArtifactError, ConfigError, DataError, SampleError, TabsynthError
+from tabsynth.errors import ArtifactError, ConfigError, DataError, TabsynthError
 from tabsynth.fair import Fair, Parity
 from tabsynth.given import Request
 from tabsynth.models import MAX_TRIES, Effort, IterativeModel, Model, ModelState, models
@@ -26,6 +26,7 @@ from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 from tabsynth.selection import Rejection, check_choice, select
+from tabsynth.uses import Uses
 from tabsynth.validation import check_integer
 
 NO_PRIVACY = (
@@ -37,7 +38,7 @@ NO_PRIVACY = (
 logger = logging.getLogger("tabsynth")
 
 
-class Synthesizer:
+class Synthesizer(Uses):
     """Learns a table and makes rows like it.
 
     Parameters
@@ -73,6 +74,8 @@ class Synthesizer:
         Demographic parity before and after `fair`, of the latest call of `sample`.
     rejected_ : tuple of int, or None
         Rows that `reject` left out in the latest call of `sample`, and rows drawn for it.
+    imputation_ : Imputation or None
+        What the latest call of `impute` did.
 
     Notes
     -----
@@ -261,8 +264,7 @@ class Synthesizer:
         Privacy: `given` and `fair` look at rows made, never at those learnt. What `reject` looks at
         is for its judge to say.
         """
-        if not hasattr(self, "model_"):
-            raise SampleError("Nothing was learnt yet. Call fit first.")
+        self._require_fitted()
         if n_rows is not None or given is None:
             check_integer("n_rows", n_rows, 0)
         check_integer("max_tries", max_tries, 1)
@@ -271,11 +273,7 @@ class Synthesizer:
         self.fairness_: Parity | None = None
         self.rejected_: tuple[int, int] | None = None
         request = None if given is None else Request.read(given, n_rows, self.codec_)
-        if seed is None:
-            streams = Streams(self.seed_).child(f"sample {self._calls}")
-            self._calls += 1
-        else:
-            streams = Streams(seed).child("sample 0")
+        streams = self._streams("sample", seed)
         watch = monitor or self.monitor or ignore
 
         def draw(size: int, inner: Streams) -> tuple[EncodedTable, Fixed | None]:
@@ -297,8 +295,7 @@ class Synthesizer:
         -----
         Privacy: without a budget the file may tell about rows; treat it like the source.
         """
-        if not hasattr(self, "model_"):
-            raise SampleError("Nothing was learnt yet. Call fit first.")
+        self._require_fitted()
         state = self.model_.state()
         manifest = {
             "model": self.model_.name,
@@ -375,6 +372,7 @@ class Synthesizer:
         self.seed_ = seed
         self.n_rows_ = n_rows
         self.effort_, self.fairness_, self.rejected_ = None, None, None
+        self.imputation_ = None
         self._calls = 0
 
 

@@ -13,13 +13,16 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli.audit import audit
+from tabsynth.cli.augment import augment
 from tabsynth.cli.datasets import app as datasets_app
 from tabsynth.cli.deidentify import deidentify
 from tabsynth.cli.evaluate import evaluate
 from tabsynth.cli.fit import fit
+from tabsynth.cli.impute import impute
 from tabsynth.cli.inspect import inspect
 from tabsynth.cli.model import app as model_app
 from tabsynth.cli.models import models
+from tabsynth.cli.rebalance import rebalance
 from tabsynth.cli.report import report
 from tabsynth.cli.sample import sample
 from tabsynth.cli.schema import app as schema_app
@@ -75,7 +78,9 @@ def _program(
 
 
 app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
-for _verb in (deidentify, inspect, fit, sample, evaluate, report, audit, models):
+_MAKING = (deidentify, inspect, fit, sample, impute, rebalance, augment)
+_JUDGING = (evaluate, report, audit, models)
+for _verb in (*_MAKING, *_JUDGING):
     verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")

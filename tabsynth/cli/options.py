@@ -96,6 +96,33 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)]
+RealTable = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="Table of the columns that the model learnt: .csv, .tsv, .jsonl (each also .gz) or "
+        ".parquet; '-' is standard input.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    str,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where the rows go, '-' for standard output in the format of the input.",
+    ),
+]
+Mark = Annotated[
+    str | None,
+    typer.Option(
+        "--mark",
+        metavar="NAME",
+        help="Add a column of this name, which is true in synthetic rows.",
+    ),
+]
 Report = Annotated[
     str | None,
     typer.Option(

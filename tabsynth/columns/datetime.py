@@ -114,7 +114,7 @@ class Datetime(ContinuousType):
             claim = self.claims(profile)
             form = claim.parameters["format"] if claim else "%Y-%m-%d"
         times = _read(texts, form)
-        ticks = np.append(_ticks(times, "us"), np.int64(0))[codes]
+        ticks = np.append(_ticks(times, self._unit()), np.int64(0))[codes]
         bad = np.append(times.isna().to_numpy(dtype=bool), True)[codes] & ~missing
         if bad.any():
             raise self._misfit(

@@ -18,6 +18,7 @@ _FORMATS = {
     "H:M:S.f": r"(?P<H>\d{1,3}):(?P<M>[0-5]\d):(?P<S>[0-5]\d\.\d{1,6})",
     "D days H:M:S": r"(?P<D>-?\d+) days? (?P<H>\d{1,2}):(?P<M>[0-5]\d):(?P<S>[0-5]\d)",
 }
+_TICKS = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 _SECONDS = {"D": 86_400, "H": 3_600, "M": 60, "S": 1}
 
 
@@ -91,7 +92,7 @@ class Duration(ContinuousType):
             parts[letter].fillna("0").astype("float64") * _SECONDS[letter]
             for letter in parts.columns
         )
-        ticks = np.rint(np.asarray(seconds) * 1e6).astype(np.int64)[codes]
+        ticks = np.rint(np.asarray(seconds) * _TICKS[self._unit()]).astype(np.int64)[codes]
         return Values(np.where(missing, 0, ticks), missing)
 
     def _unit(self) -> str:

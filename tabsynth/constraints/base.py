@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+import numpy as np
+
 from tabsynth.columns.base import Values
 from tabsynth.errors import ConfigError, SchemaError
 from tabsynth.registry import Registry
@@ -40,6 +42,13 @@ class Constraint(ABC):
     @abstractmethod
     def check(self, values: Mapping[str, Values]) -> list[str]:
         """Return a sentence for everything in the table that breaks the rule; shows no value."""
+
+    def broken(self, values: Mapping[str, Values]) -> np.ndarray:
+        """Return which rows break the rule, bool of shape (n_rows,).
+
+        By default all of them, where `check` finds any.
+        """
+        return np.full(len(values[self.writes]), bool(self.check(values)))
 
     @abstractmethod
     def replace(self, values: Mapping[str, Values]) -> Values:

@@ -62,11 +62,16 @@ class Inequality(Constraint):
             raise wrong
         return cls(str(low), str(high))
 
+    def broken(self, values: Mapping[str, Values]) -> np.ndarray:
+        """Return which rows hold both values, and the upper one below the lower."""
+        low, high = values[self.low], values[self.high]
+        broken: np.ndarray = ~low.missing & ~high.missing & (low.data > high.data)
+        return broken
+
     def check(self, values: Mapping[str, Values]) -> list[str]:
         """Return a sentence if rows break the rule."""
-        low, high = values[self.low], values[self.high]
-        both = ~low.missing & ~high.missing
-        rows = np.flatnonzero(both & (low.data > high.data))
+        both = ~values[self.low].missing & ~values[self.high].missing
+        rows = np.flatnonzero(self.broken(values))
         if not len(rows):
             return []
         shown = ", ".join(f"{row + 1:,}" for row in rows[:3]) + (", ..." if len(rows) > 3 else "")

@@ -11,8 +11,8 @@ from tabsynth.encoding.intervals import find_atoms, partition, softened_ends
 from tabsynth.encoding.layout import Block
 
 PART_ROWS = 50
-"""Rows of a part of a bin, where rows allow. An interval fits itself to the rows it was cut from, so
-that their numbers come back more often than others: by a twentieth in one of twenty rows."""
+"""Rows of a part of a bin, where rows allow. An interval fits itself to the rows it was cut from,
+so that their numbers come back more often than others: by a twentieth in one of twenty rows."""
 
 _LARGEST = float(2**64 - 2**11)
 """The largest float below 2**64."""

@@ -1,6 +1,6 @@
 """Generative models of encoded tables: one file per model."""
 
-from tabsynth.models._completion import MAX_TRIES, Completed, Effort
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort, TooRare
 from tabsynth.models.base import HyperParameters, IterativeModel, Model, ModelState, models
 
 __all__ = [
@@ -11,5 +11,6 @@ __all__ = [
     "IterativeModel",
     "Model",
     "ModelState",
+    "TooRare",
     "models",
 ]

@@ -105,6 +105,23 @@ class Completed:
     effort: Effort
 
 
+class TooRare(SampleError):
+    """Rows given in part are too rare for the model to make them.
+
+    Parameters
+    ----------
+    message : str
+    lost : ndarray of bool, shape (n_rows,)
+        Which rows those are.
+    made : EncodedTable, optional
+        The other rows, where they were made; what the rows lost hold there means nothing.
+    """
+
+    def __init__(self, message: str, lost: np.ndarray, made: EncodedTable | None = None) -> None:
+        super().__init__(message)
+        self.lost, self.made = lost, made
+
+
 def share_in_words(share: float) -> str:
     """Return a share as a percentage of two digits.
 
@@ -124,14 +141,18 @@ def effort_of(way: Way, draws: int, rates: np.ndarray) -> Effort:
     return Effort(way, len(rates), draws, max(float(rates.mean()), lowest), lowest)
 
 
-def too_rare(given: Given, made: int, draws: int, found: float, max_tries: int) -> SampleError:
+def too_rare(
+    given: Given, lost: np.ndarray, made: EncodedTable, draws: int, found: float, max_tries: int
+) -> TooRare:
     """Return the error for rows that cannot be made.
 
     Parameters
     ----------
     given : Given
-    made : int
-        Rows that could be made.
+    lost : ndarray of bool, shape (n_rows,)
+        Which rows those are.
+    made : EncodedTable
+        The others.
     draws : int
         Candidates drawn.
     found : float
@@ -141,10 +162,12 @@ def too_rare(given: Given, made: int, draws: int, found: float, max_tries: int) 
     owners = given.owners()
     columns = f"column{'s' if len(owners) > 1 else ''} {', '.join(map(repr, owners))}"
     rate = f"about {found:,.0f} of {draws:,} draws fit" if found >= 1 else f"none of {draws:,} fit"
-    return SampleError(
-        f"Only {made:,} of {len(given):,} rows could be made with what is given for {columns}: "
-        f"for the others {rate}, and one in {max_tries:,} has to. Give fewer columns or values "
-        "that occur together more often, set max_tries higher, or learn with another model."
+    return TooRare(
+        f"Only {int((~lost).sum()):,} of {len(given):,} rows could be made with what is given for "
+        f"{columns}: for the others {rate}, and one in {max_tries:,} has to. Give fewer columns or "
+        "values that occur together more often, set max_tries higher, or learn with another model.",
+        lost,
+        made,
     )
 
 
@@ -178,7 +201,7 @@ def reject(
 
     Raises
     ------
-    SampleError
+    TooRare
         If rows were given up.
     """
     n_rows = len(given)
@@ -215,11 +238,11 @@ def reject(
             alike = np.bincount(kinds[waiting])[kinds[waiting]]
             needed = (alike * draws / (found[waiting] + 0.5)).max()
             size = int(np.clip(needed, LEAST, MOST))
+    made = given.impose(chosen)
     if lost.any():
-        made = int(n_rows - lost.sum())
         hardest = np.flatnonzero(lost)[found[lost].argmin()]
-        raise too_rare(given, made, int(drawn[hardest]), float(found[hardest]), max_tries)
-    return Completed(given.impose(chosen), effort_of("by rejection", draws, found / drawn))
+        raise too_rare(given, lost, made, int(drawn[hardest]), float(found[hardest]), max_tries)
+    return Completed(made, effort_of("by rejection", draws, found / drawn))
 
 
 def _matches(wanted: np.ndarray, keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,8 @@ ALLOWED: dict[str, set[str]] = {
     "codec": {"columns", "constraints", "encoding", "schema", *LEAVES},
     "fair": {"columns", "schema.schema", *LEAVES},
     "selection": {"codec", "encoding", "fair", "schema", *LEAVES},
-    "given": {"codec", "columns", "constraints", "encoding", "schema.dtype", *LEAVES},
+    "stored": {"columns", "schema.dtype", *LEAVES},
+    "given": {"codec", "columns", "constraints", "encoding", "stored", *LEAVES},
     "privacy": {"encoding", *LEAVES},
     "models": {"encoding", "io.atomic", *PROTOCOLS, *LEAVES},
     # judging: report -> evaluation, which knows nothing of models
@@ -47,9 +48,20 @@ ALLOWED: dict[str, set[str]] = {
     "artifact": {"io", *LEAVES},
     "choice": {"models", *LEAVES},
     "completion": {"codec", "columns", "constraints", "encoding", "given", "models", *LEAVES},
+    "candidates": {"codec", "encoding", "models", *LEAVES},
+    "relaxation": {
+        *("candidates", "codec", "completion", "constraints", "encoding", "given", "models"),
+        *LEAVES,
+    },
+    "imputation": {
+        *("codec", "columns", "constraints", "encoding", "given", "models", "relaxation"),
+        *("stored", *LEAVES),
+    },
+    "augmentation": {"codec", "columns", "stored", *LEAVES},
+    "uses": {"augmentation", "codec", "imputation", "models", *LEAVES},
     "synthesizer": {
         *("artifact", "choice", "codec", "completion", "encoding", "given", "models", "privacy"),
-        *("fair", "selection", "schema", *LEAVES),
+        *("fair", "selection", "schema", "uses", *LEAVES),
     },
     "audit": {
         *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),

@@ -39,5 +39,5 @@ def test_a_rare_class_is_learnt_from_synthetic_rows_nearly_as_well(model, loss):
     real, unseen = table(3_000, 1), table(20_000, 2)
     made = Synthesizer(model, seed=3).fit(real).sample(3_000)
     assert (made["ill"] == "yes").mean() == pytest.approx(SHARE, abs=0.015)
-    # Real rows give 0.85, those of ctgan 0.58; rows whose columns are independent of each other give 0.
+    # Real rows give 0.85, those of ctgan 0.58, independent columns 0.
     assert f1(made, unseen) > f1(real, unseen) - loss

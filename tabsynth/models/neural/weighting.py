@@ -276,7 +276,7 @@ def complete_by_weighting(
 
     Raises
     ------
-    SampleError
+    TooRare
         If latents that fit are rarer than one in `max_tries`.
 
     References
@@ -312,15 +312,15 @@ def complete_by_weighting(
             waiting = int(draws.counts[active].sum() + draws.counts[drawn == 0].sum())
             monitor(Progress(phase, n_rows - waiting, n_rows))
     found = draws.effective()
-    if lost.any():
-        hardest = np.flatnonzero(lost)[(found / drawn)[lost].argmin()]
-        made = int((~lost[which]).sum())
-        raise too_rare(given, made, int(drawn[hardest]), float(found[hardest]), max_tries)
     chosen = torch.from_numpy(draws.chosen()).to(spans.device)
 
     def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
         return decoding.finish(decoding.hidden(chosen[rows]), noise)
 
-    table = sample_in_chunks(phase, make, n_rows, spans, streams, monitor)
+    table = given.impose(sample_in_chunks(phase, make, n_rows, spans, streams, monitor))
+    if lost.any():
+        hardest = np.flatnonzero(lost)[(found / drawn)[lost].argmin()]
+        drawn_hard, found_hard = int(drawn[hardest]), float(found[hardest])
+        raise too_rare(given, lost[which], table, drawn_hard, found_hard, max_tries)
     rates = np.minimum((found / np.maximum(drawn, 1))[which], 1.0)
-    return Completed(given.impose(table), effort_of("by weighting", total, rates))
+    return Completed(table, effort_of("by weighting", total, rates))
