@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,7 +10,7 @@ from tabsynth.errors import ConfigError
 from tabsynth.models import Model, models
 
 FEW_ROWS = 200
-"""Below this many rows `auto` does not train a network."""
+"""Below this many rows `auto` learns columns one by one."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,25 @@ class Choice:
     notice: str = ""
 
 
-def choose_model(name: str, n_rows: int) -> Choice:
+def choose_model(name: str, n_rows: int, *, conditional: bool = False) -> Choice:
     """Return the model called `name`, or for "auto" the one that suits a table of `n_rows` rows.
+
+    The rule and the measurements behind it are in docs/explanation/models.md.
+
+    Parameters
+    ----------
+    name : str
+    n_rows : int
+        Rows to learn from.
+    conditional : bool
+        Whether rows will be asked for that are given in part.
 
     Examples
     --------
     >>> choose_model("ctgan", 50).model, choose_model("auto", 50).model
     ('ctgan', 'independent')
+    >>> [choose_model("auto", 5_000, conditional=flag).model for flag in (False, True)]
+    ['tvae', 'autoregressive']
     """
     if name != "auto":
         return Choice(name, "asked for", models.get(name).notice)
@@ -48,7 +60,18 @@ def choose_model(name: str, n_rows: int) -> Choice:
             f"fewer than {FEW_ROWS} rows are too few to learn how columns depend on each other "
             "without remembering rows",
         )
-    return Choice("tvae", "the most faithful of the models here")
+    if conditional:
+        return Choice(
+            "autoregressive", "it fills up rows that are given in part, whatever columns are given"
+        )
+    return Choice("tvae", "learns how columns depend on each other, and smooths what few rows hold")
+
+
+def estimate(name: str, parameters: Mapping[str, Any] | None, n_rows: int, n_columns: int) -> float:
+    """Return about how many seconds the model called `name` learns on one core of a laptop."""
+    kind = models.get(name)
+    own = kind.parameters_type.from_dict(dict(parameters or {}), name)
+    return kind(own).estimate(n_rows, n_columns)
 
 
 def with_target(

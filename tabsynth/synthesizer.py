@@ -35,6 +35,7 @@ NO_PRIVACY = (
 )
 """The statement that goes with every model fitted without a budget."""
 
+PARAMETERS = ("model", "parameters", "schema", "target", "seed", "conditional", "monitor")
 logger = logging.getLogger("tabsynth")
 
 
@@ -54,6 +55,8 @@ class Synthesizer(Uses):
     seed : int, optional
         Makes `fit` and `sample` reproducible byte for byte on the CPU with the same number of
         threads. Without one a seed is drawn and kept in `seed_`.
+    conditional : bool
+        Whether rows that are given in part will be asked for; "auto" then suits that.
     monitor : callable, optional
         Told of the progress (see `tabsynth.monitor.Progress`).
 
@@ -104,6 +107,7 @@ class Synthesizer(Uses):
         schema: Schema | None = None,
         target: str | Sequence[str] | None = None,
         seed: int | None = None,
+        conditional: bool = False,
         monitor: Monitor | None = None,
     ) -> None:
         self.model = model
@@ -111,6 +115,7 @@ class Synthesizer(Uses):
         self.schema = schema
         self.target = target
         self.seed = seed
+        self.conditional = conditional
         self.monitor = monitor
 
     def __repr__(self) -> str:
@@ -119,10 +124,7 @@ class Synthesizer(Uses):
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters of the constructor by name, as scikit-learn's `clone` expects."""
-        return {
-            name: getattr(self, name)
-            for name in ("model", "parameters", "schema", "target", "seed", "monitor")
-        }
+        return {name: getattr(self, name) for name in PARAMETERS}
 
     def set_params(self, **values: Any) -> Self:
         """Set parameters of the constructor by name and return self."""
@@ -207,7 +209,7 @@ class Synthesizer(Uses):
 
     def choose(self, n_rows: int) -> Choice:
         """Return the model that a table of `n_rows` rows gets, with the reason."""
-        return choose_model(self.model, n_rows)
+        return choose_model(self.model, n_rows, conditional=self.conditional)
 
     def sample(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.artifact import versions
-from tabsynth.choice import Choice
+from tabsynth.choice import Choice, choose_model, estimate
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError
 from tabsynth.evaluation import evaluate
@@ -34,6 +34,8 @@ from tabsynth.synthesizer import (
 )
 from tabsynth.validation import check_integer, check_real
 
+MEMORY, MEMORY_A_CELL = 0.5, 1.3e-7
+"""GiB that the program needs, and that each cell of the table adds, measured on public tables."""
 HOLDOUT_SHARE = 0.2
 """Share of the rows kept unseen, for the evaluation to compare with."""
 MOST_HOLDOUT = 20_000
@@ -58,6 +60,8 @@ class Plan:
         What the rows made shall not depend on.
     reject : float
         Share of the rows drawn that is left out as least plausible.
+    gib : float
+        About how much memory all of it needs.
     """
 
     schema: Schema
@@ -69,6 +73,11 @@ class Plan:
     notices: tuple[str, ...]
     fair: Fair | None = None
     reject: float = 0.0
+    gib: float = 0.0
+
+    def seconds(self, parameters: Mapping[str, Any] | None = None) -> float:
+        """Return about how long learning takes on one core of a laptop."""
+        return estimate(self.choice.model, parameters, self.n_train, len(self.schema))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -79,6 +88,7 @@ class Plan:
             "rows": {"train": self.n_train, "holdout": self.n_holdout, "made": self.n_rows},
             "fair": None if self.fair is None else asdict(self.fair),
             "reject": self.reject,
+            "estimate": {"seconds": round(self.seconds(), 1), "gib": round(self.gib, 2)},
             "columns": [
                 {"name": c.name, "treatment": self.treatments[c.name], **c.to_dict()}
                 for c in self.schema
@@ -129,6 +139,7 @@ def make_plan(
     holdout: float = HOLDOUT_SHARE,
     fair: Fair | None = None,
     reject: float = 0.0,
+    conditional: bool = False,
 ) -> Plan:
     """Return what `deidentify` would do with `table`; nothing is learnt and nothing written.
 
@@ -157,7 +168,7 @@ def make_plan(
     types = types_of(schema)
     dropped = [name for name, type_ in types.items() if type_.drops()]
     free = [name for name in dropped if schema[name].type == "text" and schema[name].reason]
-    choice = Synthesizer(model).choose(n_train)
+    choice = choose_model(model, n_train, conditional=conditional)
     notices = [choice.notice] if choice.notice else []
     if free:
         notices.append(
@@ -183,6 +194,7 @@ def make_plan(
         tuple(notices),
         fair,
         reject,
+        MEMORY + MEMORY_A_CELL * len(table) * len(schema),
     )
 
 

@@ -37,6 +37,14 @@ def fit(
     ],
     model: options.Model = "auto",
     settings: options.Settings = None,
+    conditional: Annotated[
+        bool,
+        typer.Option(
+            "--conditional",
+            help="Rows will be asked for that are given in part (sample --given, impute, "
+            "rebalance): 'auto' then takes a model that is good at it.",
+        ),
+    ] = False,
     schema: options.SchemaFile = None,
     missing: options.Missing = None,
     seed: options.Seed = None,
@@ -53,8 +61,8 @@ def fit(
 
     tabsynth fit patients.csv -o patients.model
     tabsynth fit patients.csv -o patients.model --model tvae --set epochs=50 --seed 7
-    tabsynth fit patients.csv -o patients.model --set max_seconds=60
-    tabsynth fit patients.csv -o patients.model --checkpoint patients.training
+    tabsynth fit patients.csv -o patients.model --conditional
+    tabsynth fit patients.csv -o patients.model --model tvae --checkpoint patients.training
 
     Ctrl-C while a network trains ends the training early: the model is kept as it is then, and the
     exit code is 130. A second Ctrl-C ends the program. With --checkpoint the same call goes on
@@ -86,6 +94,7 @@ def fit(
             missing_values=("", *(missing or ())),
             rows=0,
             holdout=0,
+            conditional=conditional,
         )
     parameters = check_settings(plan.choice.model, asked)
     show_plan(

@@ -54,6 +54,8 @@ def show_plan(
             "Model": f"{plan.choice.model}: {plan.choice.reason}",
             **({"Settings": chosen} if chosen else {}),
             "Rows": _rows(plan, makes_rows),
+            "Needs": f"about {in_words(plan.seconds(settings))} to learn on one core, and about "
+            f"{max(plan.gib, 0.1):.1f} GiB of memory",
             "Missing": missing_text(plan.schema),
             "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"
             if drawn
@@ -66,6 +68,20 @@ def show_plan(
     for notice in plan.notices:
         terminal.say(f"Note: {notice}", style="yellow")
     terminal.say("")
+
+
+def in_words(seconds: float) -> str:
+    """Return a duration as people say it.
+
+    Examples
+    --------
+    >>> [in_words(seconds) for seconds in (0.4, 7.7, 44, 130)]
+    ['1 second', '8 seconds', '40 seconds', '2 minutes']
+    """
+    if seconds < 90:
+        whole = max(1, round(seconds, -1 if seconds >= 20 else 0))
+        return f"{whole:.0f} second{'s' * (whole > 1)}"
+    return f"{round(seconds / 60):.0f} minute{'s' * (seconds >= 90)}"
 
 
 def _rows(plan: Plan, makes_rows: bool) -> str:

@@ -55,13 +55,10 @@ class Effort:
         rows = self.rows + other.rows
         both = self.acceptance * self.rows + other.acceptance * other.rows
         slower = other if other.way != "directly" else self
-        return Effort(
-            slower.way,
-            rows,
-            self.draws + other.draws,
-            both / rows if rows else 1.0,
-            min(self.lowest, other.lowest),
-        )
+        lowest = min(self.lowest, other.lowest)
+        # A mean of equal numbers may be rounded to less than they are.
+        acceptance = max(both / rows, lowest) if rows else 1.0
+        return Effort(slower.way, rows, self.draws + other.draws, acceptance, lowest)
 
     def in_words(self) -> str:
         """Return a clause about it.

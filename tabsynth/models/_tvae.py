@@ -54,7 +54,7 @@ class TVAEParameters(TrainingParameters):
     coding: str = "bins"
     latent: int = 32
     hidden: int = 256
-    beta: float = 0.35
+    beta: float = 0.5
     components: int = 20
     learning_rate: float = 6e-3
     weight_decay: float = 1e-2

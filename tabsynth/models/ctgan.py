@@ -36,7 +36,7 @@ from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
-from tabsynth.models.neural.schedule import cosine_rate, plan
+from tabsynth.models.neural.schedule import Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
@@ -48,6 +48,10 @@ BATCH = 100
 """Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
 OPERATIONS = 8e12
 """Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
+
+
+SECONDS = 6e-3, 4e-6
+"""What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 
 
 @models.register("ctgan")
@@ -142,6 +146,27 @@ class CTGAN(IterativeModel):
         self._settle(shares, streams.torch("settling", device.type))
         return self
 
+    def _plan(self, n_rows: int, n_weights: int) -> Plan:
+        own = self.parameters
+        return plan(
+            n_rows,
+            n_weights,
+            epochs=own.epochs,
+            steps=own.steps,
+            batch_size=own.batch_size or BATCH,
+            usual_epochs=77,
+            most_steps=12_500,
+            operations=OPERATIONS,
+        )
+
+    def estimate(self, n_rows: int, n_columns: int) -> float:
+        """Return about how many seconds `fit` takes (see `Model.estimate`)."""
+        own = self.parameters
+        run = self._plan(n_rows, own.hidden * (1_000 + 60 * n_columns))
+        a_step, a_cell = SECONDS
+        training = run.steps * (a_step + a_cell * run.batch_size * n_columns)
+        return super().estimate(n_rows, n_columns) + min(training, own.max_seconds or training)
+
     def _train(
         self,
         critic: Critic,
@@ -155,17 +180,8 @@ class CTGAN(IterativeModel):
             Adam(network.parameters(), betas=(0.0, 0.9), clip=1e3, average=average)
             for network, average in ((generator, own.average), (critic, 0.0))
         )
-        run = plan(
-            len(rows.index),
-            # A step goes through the generator three times and the critic seven.
-            making.weights.numel() + 2 * judging.weights.numel(),
-            epochs=own.epochs,
-            steps=own.steps,
-            batch_size=own.batch_size or BATCH,
-            usual_epochs=77,
-            most_steps=12_500,
-            operations=OPERATIONS,
-        )
+        # A step goes through the generator three times and the critic seven.
+        run = self._plan(len(rows.index), making.weights.numel() + 2 * judging.weights.numel())
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)

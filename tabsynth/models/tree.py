@@ -85,6 +85,11 @@ class TreeParameters(HyperParameters):
         check_integer("rounds", self.rounds, 0)
         check_integer("candidates", self.candidates, 2)
 
+    def asked(self, n_rows: int, n_columns: int) -> float:
+        """Return how many cells the trees of all columns ask about together."""
+        before = np.minimum(np.arange(n_columns), self.predictors).sum()
+        return float(self.count(n_rows) * self.share * n_rows * before)
+
     def count(self, n_rows: int) -> int:
         """Return how many trees each column gets in a table of `n_rows` rows."""
         if self.trees is not None:
@@ -137,6 +142,11 @@ class Tree(Model):
     def coding(self) -> Coding:
         """Ranks: one scaled number a column."""
         return Coding("scalar")
+
+    def estimate(self, n_rows: int, n_columns: int) -> float:
+        """Return about how many seconds `fit` takes (see `Model.estimate`)."""
+        asked = self.parameters.asked(n_rows, n_columns)
+        return super().estimate(n_rows, n_columns) + 0.25e-6 * asked
 
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
         """Grow the trees of each block, then the critic.
