@@ -137,6 +137,11 @@ def run(name: str, model: str, seed: int) -> tuple[str, float]:
     except (ArithmeticError, RuntimeError, ValueError) as error:
         return f"{type(error).__name__}: {error}", float("nan")
     losses = synthesizer.model_.loss_history_.drop(columns=["step", "seconds"])
+    # The penalty is not taken in every step; where it was not, there is none.
+    if "penalty" in losses:
+        every = synthesizer.model_.parameters.penalty_every
+        taken = losses["penalty"].notna()
+        losses["penalty"] = losses["penalty"].where(taken, 0.0 if taken[::every].all() else np.nan)
     largest = float(np.abs(losses.to_numpy(np.float64)).max())
     if not largest < LARGEST:
         return f"loss {largest}", largest

@@ -252,7 +252,7 @@ class Bench:
         for model in self.models:
             for threads in (1, 2):
                 found: dict[str, list[float]] = {"reference": [], "tabsynth": []}
-                for turn in range(SEEDS):
+                for turn in range(self.seeds):
                     for who, seconds in found.items():
                         spent = []
                         for epochs in (few, many):
