@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -22,9 +21,6 @@ CLASSES = ("category", "boolean")
 
 REAL_ROWS = "The result holds real rows: it is not de-identified. Treat it like the source."
 """What goes with every table that has real rows in it."""
-
-Sampler = Callable[[int, pd.DataFrame | None], pd.DataFrame]
-"""Makes so many rows, which hold what a data frame says, if there is one."""
 
 
 def check_augmentation(table: pd.DataFrame, codec: TableCodec, mark: str | None) -> None:

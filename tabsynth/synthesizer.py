@@ -279,7 +279,8 @@ class Synthesizer(Uses):
         watch = monitor or self.monitor or ignore
 
         def draw(size: int, inner: Streams) -> tuple[EncodedTable, Fixed | None]:
-            more = None if given is None else Request.read(given, size, self.codec_)
+            new = request is not None and size != request.n_rows
+            more = Request.read(given, size, self.codec_) if new and given is not None else request
             found = draw_rows(self.model_, self.codec_, size, more, inner, watch, max_tries)
             self.effort_ = found[2]
             return found[:2]
@@ -373,8 +374,7 @@ class Synthesizer(Uses):
         self.choice_ = choice
         self.seed_ = seed
         self.n_rows_ = n_rows
-        self.effort_, self.fairness_, self.rejected_ = None, None, None
-        self.imputation_ = None
+        self.effort_, self.fairness_, self.rejected_, self.imputation_ = (None,) * 4
         self._calls = 0
 
 
