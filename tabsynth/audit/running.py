@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
@@ -142,7 +142,8 @@ def perform_all(job: Job, places: Sequence[int], workers: int = 1) -> Generator[
         for _ in range(min(workers, len(places))):
             mine, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, job), daemon=True)
-            process.start()
+            with _interrupts_held():
+                process.start()
             theirs.close()
             busy[mine] = process
             mine.send(left.pop())
@@ -162,6 +163,24 @@ def perform_all(job: Job, places: Sequence[int], workers: int = 1) -> Generator[
                 yield answer
     finally:
         _end(busy, kill=True)
+
+
+@contextmanager
+def _interrupts_held() -> Generator[None, None, None]:
+    """Keep an interrupt waiting, also in a process that is started meanwhile.
+
+    A new process needs a while until it can say itself that it ignores interrupts, and an
+    interrupt of a terminal goes to it as well. It inherits that they are held back.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # started within, it would let interrupts through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(connection: Connection, job: Job) -> None:
