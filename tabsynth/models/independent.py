@@ -40,7 +40,8 @@ class Independent(Model):
 
     Notes
     -----
-    Privacy: it reads marginals only, through ``TrainingData.marginal``.
+    Privacy: it reads counts only, through ``TrainingData.measure``; under a budget they have noise
+    and take all of it.
     """
 
     name = "independent"
@@ -58,13 +59,17 @@ class Independent(Model):
         return Coding("bins", size=self.parameters.bins, distinct=self.parameters.bins)
 
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
-        """Read one marginal a block."""
+        """Read the counts of each block."""
         self._layout = data.layout
-        self._shares = []
-        for block, meaning in enumerate(self._layout):
-            with_parent = [block] if meaning.parent is None else [meaning.parent, block]
-            counts = data.marginal(with_parent)
-            self._shares.append(counts / np.maximum(counts.sum(axis=-1, keepdims=True), 1.0))
+        known, self._shares = data.known(), []
+        found = data.measure([counts.blocks for counts in known], data.rho) if known else []
+        for block, (some, more) in enumerate(zip(known, found, strict=True)):
+            # Without noise there is nothing to weigh; with it, both are measurements of the same.
+            weight = some.sigma**2 / (some.sigma**2 + more.sigma**2) if more.sigma else 1.0
+            counts = np.maximum(weight * more.values + (1 - weight) * some.values, 0.0)
+            totals = counts.sum(axis=-1, keepdims=True)
+            even = np.full(counts.shape[-1], 1 / counts.shape[-1])
+            self._shares.append(np.where(totals > 0, counts / np.maximum(totals, 1e-300), even))
             monitor(Progress("reading marginals", block + 1, len(self._layout)))
         return self
 

@@ -1,14 +1,42 @@
-"""TrainingData: the only thing that a model sees of the private table."""
+"""TrainingData: the only thing that a model sees of the table it learns."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
+from tabsynth.errors import PrivacyError
+from tabsynth.privacy.accounting import Spend
+from tabsynth.privacy.ledger import Ledger
+from tabsynth.privacy.noise import Noise
+
+MOST_CELLS = 1 << 24
+"""Most cells of a table of counts."""
+
+
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """How often the code combinations of a few blocks occur, exactly or with noise.
+
+    Attributes
+    ----------
+    blocks : tuple of int
+        Indices of blocks.
+    values : ndarray of float64, shape (size of block, ...)
+        May be negative where there is noise.
+    sigma : float
+        Standard deviation of the noise of each cell; 0 for exact counts.
+    """
+
+    blocks: tuple[int, ...]
+    values: np.ndarray
+    sigma: float
 
 
 class TrainingData(Protocol):
@@ -16,7 +44,7 @@ class TrainingData(Protocol):
 
     Models never receive rows, files or loaders in another way, so that the same model code can be
     handed an exact table or, under a privacy budget, one that answers with noise and refuses the
-    rest.
+    rest. Everything but `table` and `codes` may be used under a budget.
     """
 
     @property
@@ -25,7 +53,15 @@ class TrainingData(Protocol):
 
     @property
     def n_rows(self) -> int:
-        """Number of rows that the model may take as known."""
+        """Number of rows that the model may take as known; noisy or public under a budget."""
+
+    @property
+    def private(self) -> bool:
+        """Whether there is a privacy budget."""
+
+    @property
+    def rho(self) -> float:
+        """What `measure` and `choose` may still cost together; infinite without a budget."""
 
     def table(self) -> EncodedTable:
         """Return the rows themselves.
@@ -36,17 +72,50 @@ class TrainingData(Protocol):
             Under a privacy budget.
         """
 
-    def marginal(self, blocks: Sequence[int]) -> np.ndarray:
-        """Return the counts of the code combinations of a few blocks.
+    def known(self) -> list[Counts]:
+        """Return the counts of the codes of each block by itself, or with the block it refines.
+
+        One entry a block: of ``(block,)``, or of ``(parent, block)`` where it has a parent. Free of
+        cost: under a budget they come from what was bought to find the codes, and blocks differ in
+        how much noise they have.
+        """
+
+    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+        """Return the counts of the code combinations of sets of blocks.
 
         Parameters
         ----------
-        blocks : sequence of int
+        sets : sequence of tuple of int
             Indices of blocks.
+        rho : float
+            What all of them together may cost; has no effect without a budget.
 
-        Returns
-        -------
-        ndarray of float64, shape (size of block, ...)
+        Raises
+        ------
+        BudgetExceeded
+            If that is more than what is left.
+        """
+
+    def choose(
+        self,
+        estimates: Sequence[Counts],
+        rho: float = math.inf,
+        *,
+        weights: Sequence[float] | None = None,
+        penalties: Sequence[float] | None = None,
+    ) -> int:
+        """Return which set of blocks is estimated worst, or nearly.
+
+        The score of an estimate is ``weight * (sum of absolute errors of its cells - penalty)``.
+
+        Parameters
+        ----------
+        estimates : sequence of Counts
+            What the counts of each set are believed to be; `sigma` plays no part.
+        rho : float
+            What the choice may cost.
+        weights, penalties : sequence of float, optional
+            1 and 0 where left out; computed from what is public or was released.
         """
 
 
@@ -62,6 +131,9 @@ class ExactTrainingData:
     Privacy: none. What a model learns from this carries no formal guarantee, and everything that
     is made from it has to say so.
     """
+
+    private = False
+    rho = math.inf
 
     def __init__(self, table: EncodedTable) -> None:
         self._table = table
@@ -80,9 +152,158 @@ class ExactTrainingData:
         """Return the rows themselves."""
         return self._table
 
-    def marginal(self, blocks: Sequence[int]) -> np.ndarray:
-        """Return the exact counts of the code combinations of a few blocks."""
-        shape = tuple(int(self.layout.sizes[block]) for block in blocks)
-        cells = np.ravel_multi_index(tuple(self._table.codes[:, block] for block in blocks), shape)
-        counts = np.bincount(cells, minlength=int(np.prod(shape)))
-        return counts.reshape(shape).astype(np.float64)
+    def known(self) -> list[Counts]:
+        """Return the exact counts of the codes of each block."""
+        return self.measure([with_parent(self.layout, block) for block in range(len(self.layout))])
+
+    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+        """Return exact counts."""
+        return [Counts(tuple(s), counted(self._table, s).astype(np.float64), 0.0) for s in sets]
+
+    def choose(
+        self,
+        estimates: Sequence[Counts],
+        rho: float = math.inf,
+        *,
+        weights: Sequence[float] | None = None,
+        penalties: Sequence[float] | None = None,
+    ) -> int:
+        """Return which set of blocks is estimated worst."""
+        return int(np.argmax(_scores(self._table, estimates, weights, penalties)))
+
+
+class PrivateTrainingData:
+    """TrainingData under a privacy budget: answers with noise, and debits before it does.
+
+    Parameters
+    ----------
+    table : EncodedTable
+        Written in a coding that is public or was bought.
+    n_rows : int
+        A public or noisy number of rows.
+    known : sequence of Counts
+        What is known of each block already.
+    ledger : Ledger
+    noise : Noise
+
+    Notes
+    -----
+    Privacy: the rows are opened here alone. Each row takes part in one cell of a table of counts,
+    so that adding or removing it changes the counts by 1 (L2) and a sum of absolute errors by 1.
+    """
+
+    private = True
+
+    def __init__(
+        self,
+        table: EncodedTable,
+        n_rows: int,
+        known: Sequence[Counts],
+        ledger: Ledger,
+        noise: Noise,
+    ) -> None:
+        self._table, self._n_rows, self._known = table, n_rows, list(known)
+        self._ledger, self._noise = ledger, noise
+
+    @property
+    def layout(self) -> Layout:
+        """The blocks of the encoded table."""
+        return self._table.layout
+
+    @property
+    def n_rows(self) -> int:
+        """A public or noisy number of rows."""
+        return self._n_rows
+
+    @property
+    def rho(self) -> float:
+        """What `measure` and `choose` may still cost."""
+        return self._ledger.left()
+
+    def table(self) -> EncodedTable:
+        """Refuse."""
+        raise PrivacyError(
+            "This model reads the rows themselves, which a privacy budget does not allow. Choose "
+            "'marginal' or 'autoregressive', or leave epsilon out."
+        )
+
+    def known(self) -> list[Counts]:
+        """Return the noisy counts that were bought to find the codes."""
+        return self._known
+
+    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+        """Return counts with discrete Gaussian noise, `rho` shared evenly; debits first."""
+        if not len(sets):
+            return []
+        share = _affordable(rho, self.rho) / len(sets)
+        sigma = math.sqrt(1 / (2 * share))
+        self._ledger.debit(*(Spend(self._words(s), "gaussian", sigma) for s in sets))
+        return [
+            Counts(
+                tuple(s),
+                self._noise.counts(counted(self._table, s), sigma).astype(np.float64),
+                sigma,
+            )
+            for s in sets
+        ]
+
+    def choose(
+        self,
+        estimates: Sequence[Counts],
+        rho: float = math.inf,
+        *,
+        weights: Sequence[float] | None = None,
+        penalties: Sequence[float] | None = None,
+    ) -> int:
+        """Return which set of blocks is estimated badly: exponential mechanism; debits first."""
+        epsilon = math.sqrt(8 * _affordable(rho, self.rho))
+        most = 1.0 if weights is None else max(map(abs, weights))
+        self._ledger.debit(
+            Spend("which columns depend on each other", "exponential", epsilon, sensitivity=most)
+        )
+        scores = _scores(self._table, estimates, weights, penalties)
+        return self._noise.choose(scores, epsilon, most)
+
+    def _words(self, blocks: Sequence[int]) -> str:
+        names = dict.fromkeys(self.layout[block].owner for block in blocks)
+        return f"counts of {' x '.join(map(repr, names))}"
+
+
+def with_parent(layout: Layout, block: int) -> tuple[int, ...]:
+    """Return a block, with the one that it refines before it where there is one."""
+    parent = layout[block].parent
+    return (block,) if parent is None else (parent, block)
+
+
+def counted(table: EncodedTable, blocks: Sequence[int]) -> np.ndarray:
+    """Return the exact counts of the code combinations of a few blocks, int64.
+
+    Raises
+    ------
+    PrivacyError
+        If there would be too many cells.
+    """
+    shape = tuple(int(table.layout.sizes[block]) for block in blocks)
+    if math.prod(shape) > MOST_CELLS:
+        raise PrivacyError(f"A table of {math.prod(shape):,} counts is larger than is allowed.")
+    cells = np.ravel_multi_index(tuple(table.codes[:, block] for block in blocks), shape)
+    return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
+
+
+def _scores(
+    table: EncodedTable,
+    estimates: Sequence[Counts],
+    weights: Sequence[float] | None,
+    penalties: Sequence[float] | None,
+) -> np.ndarray:
+    """Return how badly each set is estimated, float64 (n_sets,)."""
+    errors = [np.abs(counted(table, e.blocks) - e.values).sum() for e in estimates]
+    scores = np.array(errors) - (0.0 if penalties is None else np.asarray(penalties))
+    return scores * (1.0 if weights is None else np.asarray(weights))
+
+
+def _affordable(rho: float, left: float) -> float:
+    """Return `rho`, or all that is left where it is infinite."""
+    if rho <= 0 or left <= 0:
+        raise PrivacyError("Nothing of the privacy budget is left for this.")
+    return left if math.isinf(rho) else rho
