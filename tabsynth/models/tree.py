@@ -111,10 +111,11 @@ class Tree(Model):
     last step draws several such rows for each one made and takes the one that boosted trees, which
     were taught to tell drawn rows from real ones, hold for the most real.
 
-    Four things keep single rows from showing. Values that few rows share are drawn anew within a
+    Five things keep single rows from showing. Values that few rows share are drawn anew within a
     cell of several rows. Splits that explain no more than the best of many splits of noise would
-    are undone. The rows of a leaf are put together in groups. And of several trees, each
-    grown on a part of the rows, one is drawn for every cell.
+    are undone. The rows of a leaf are put together in groups. What stands for the codes of many
+    is learnt from other rows than the tree. And of several trees, each grown on a part of the
+    rows, one is drawn for every cell.
 
     Notes
     -----

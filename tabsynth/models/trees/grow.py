@@ -94,9 +94,11 @@ def grow(
     n_nodes = n_leaves = n_rows = 0
     places = alphabet.places(letters, rng)
     for rows in samples:
-        some = targets[rows]
+        some, others = targets[rows], _outside(rows, len(targets))
         scores = [
-            scores_of(columns[block][rows].astype(np.int64), layout[int(block)].size, some)
+            scores_of(
+                columns[block][others].astype(np.int64), layout[int(block)].size, targets[others]
+            )
             for block, start in zip(predictors, starts, strict=True)
             if start >= 0
         ]
@@ -136,6 +138,17 @@ def grow(
     for name in ("roots", "feature", "left", "right"):
         whole[name] = whole[name].astype(np.int32)
     return Bag(predictors=predictors, **whole)
+
+
+def _outside(rows: np.ndarray, n: int) -> np.ndarray:
+    """Return the rows that are not in a sample, or the sample where it holds all of them.
+
+    What stands for the codes of many is learnt from these: learnt from the rows that the tree is
+    grown on, a rare code would tell the tree what its own few rows hold.
+    """
+    outside = np.ones(n, dtype=bool)
+    outside[rows] = False
+    return np.flatnonzero(outside) if outside.any() else rows
 
 
 def pruned(
