@@ -32,6 +32,7 @@ from real_tables import RESULTS, write
 from threadpoolctl import threadpool_limits
 
 from tabsynth import datasets
+from tabsynth.choice import with_target
 from tabsynth.codec import TableCodec
 from tabsynth.evaluation.base import measures
 from tabsynth.evaluation.comparison import Comparison
@@ -42,7 +43,6 @@ from tabsynth.models import models
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema.infer import check_schema, infer_schema, with_dtypes
-from tabsynth.synthesizer import with_target
 
 TABLES = ("adult", "online_shoppers", "credit_default", "beijing_pm25", "diabetes130")
 WIDE = (

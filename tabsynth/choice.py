@@ -11,6 +11,9 @@ from tabsynth.models import Model, models
 
 FEW_ROWS = 200
 """Below this many rows `auto` learns columns one by one."""
+NETWORK_EPSILON, NETWORK_ROWS = 1.0, 10_000.0
+"""Under a budget, the least epsilon, and the least epsilon times rows, that `auto` trains a network
+at; below, it learns noisy counts."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,30 @@ class Choice:
     notice: str = ""
 
 
-def choose_model(name: str, n_rows: int, *, conditional: bool = False) -> Choice:
+def choose_model(
+    name: str,
+    n_rows: int | None,
+    *,
+    conditional: bool = False,
+    epsilon: float | None = None,
+    n_columns: int | None = None,
+) -> Choice:
     """Return the model called `name`, or for "auto" the one that suits a table of `n_rows` rows.
 
-    The rule and the measurements behind it are in docs/explanation/models.md.
+    The rules and the measurements behind them are in docs/explanation/models.md and, under a
+    privacy budget, in docs/explanation/differential-privacy.md.
 
     Parameters
     ----------
     name : str
-    n_rows : int
-        Rows to learn from.
+    n_rows : int or None
+        Rows to learn from; None where their number is a secret.
     conditional : bool
         Whether rows will be asked for that are given in part.
+    epsilon : float, optional
+        Of the privacy budget, if there is one.
+    n_columns : int, optional
+        Matters under a budget alone.
 
     Examples
     --------
@@ -51,10 +66,14 @@ def choose_model(name: str, n_rows: int, *, conditional: bool = False) -> Choice
     ('ctgan', 'independent')
     >>> [choose_model("auto", 5_000, conditional=flag).model for flag in (False, True)]
     ['tree', 'autoregressive']
+    >>> choose_model("auto", None, epsilon=0.1).model
+    'marginal'
     """
     if name != "auto":
         return Choice(name, "asked for", models.get(name).notice)
-    if n_rows < FEW_ROWS:
+    if epsilon is not None:
+        return _choose_privately(epsilon, n_rows)
+    if n_rows is not None and n_rows < FEW_ROWS:
         return Choice(
             "independent",
             f"fewer than {FEW_ROWS} rows are too few to learn how columns depend on each other "
@@ -68,6 +87,13 @@ def choose_model(name: str, n_rows: int, *, conditional: bool = False) -> Choice
         "tree",
         "nearest to real rows and least found by attacks on public tables, and learnt in seconds",
     )
+
+
+def _choose_privately(epsilon: float, n_rows: int | None) -> Choice:
+    """Return the model that a privacy budget suits, by what is public alone."""
+    if epsilon >= NETWORK_EPSILON and (n_rows is None or epsilon * n_rows >= NETWORK_ROWS):
+        return Choice("autoregressive", "this budget and so many rows carry a network")
+    return Choice("marginal", "for a small budget noisy counts say more than a network")
 
 
 def estimate(name: str, parameters: Mapping[str, Any] | None, n_rows: int, n_columns: int) -> float:

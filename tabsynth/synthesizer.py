@@ -10,32 +10,30 @@ from typing import Any, Self
 
 import pandas as pd
 
-from tabsynth.artifact import Artifact, read_artifact, versions, write_artifact
-from tabsynth.choice import Choice, choose_model, with_target
-from tabsynth.codec import Fixed, TableCodec
+from tabsynth.artifact import read_artifact, write_artifact
+from tabsynth.choice import Choice, choose_model
+from tabsynth.codec import Fixed
 from tabsynth.completion import draw_rows
-from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ArtifactError, ConfigError, DataError, TabsynthError
+from tabsynth.errors import ConfigError, DataError
 from tabsynth.fair import Fair, Parity
+from tabsynth.fitting import Fitted, Terms, Wish, fit_openly, fit_privately, terms_of
 from tabsynth.given import Request
-from tabsynth.models import MAX_TRIES, Effort, IterativeModel, Model, ModelState, models
+from tabsynth.model_file import from_artifact, seed_of, to_artifact
+from tabsynth.models import MAX_TRIES, Effort
 from tabsynth.monitor import Monitor, ignore
-from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
-from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 from tabsynth.selection import Rejection, check_choice, select
 from tabsynth.uses import Uses
 from tabsynth.validation import check_integer
 
-NO_PRIVACY = (
-    "No differential privacy was used: the model was fitted to the rows exactly, and nothing "
-    "here is a formal guarantee."
+BUDGETED = ("delta", "public_rows", "accept_inferred_schema", "odometer", "debug_insecure_seed")
+"""Parameters that say how a privacy budget is spent."""
+PARAMETERS = (
+    *("model", "parameters", "schema", "target", "seed", "conditional", "epsilon", *BUDGETED),
+    "monitor",
 )
-"""The statement that goes with every model fitted without a budget."""
-
-PARAMETERS = ("model", "parameters", "schema", "target", "seed", "conditional", "monitor")
 logger = logging.getLogger("tabsynth")
 
 
@@ -57,6 +55,19 @@ class Synthesizer(Uses):
         threads. Without one a seed is drawn and kept in `seed_`.
     conditional : bool
         Whether rows that are given in part will be asked for; "auto" then suits that.
+    epsilon : float, optional
+        Makes the fit (epsilon, delta)-differentially private for adding or removing one row. Then
+        `schema` must be declared, not inferred: what it does not say is bought with noise.
+    delta : float, optional
+        1e-6 where left out.
+    public_rows : int, optional
+        The number of rows, where it is no secret; otherwise a noisy number takes its place.
+    accept_inferred_schema : bool
+        Take column types, and nothing else, from the rows. The guarantee is void then.
+    odometer : path, optional
+        File that adds up what all fits on this table cost; a fit beyond its total is refused.
+    debug_insecure_seed : int, optional
+        For tests alone: makes noise repeatable, and the guarantee void. `seed` never touches noise.
     monitor : callable, optional
         Told of the progress (see `tabsynth.monitor.Progress`).
 
@@ -68,7 +79,9 @@ class Synthesizer(Uses):
     choice_ : Choice
     seed_ : int
     n_rows_ : int
-        Rows learnt from.
+        Rows learnt from; a public or noisy number under a privacy budget.
+    ledger_ : Ledger or None
+        What a privacy budget was spent on; None without one.
     seconds_ : float
         Wall-clock seconds that `fit` took.
     effort_ : Effort or None
@@ -84,7 +97,9 @@ class Synthesizer(Uses):
     -----
     Privacy: without a privacy budget the model may remember rows, and so may its file. Values held
     by fewer than five rows are not released as they are, keys and personal data are never learnt,
-    but this is no formal guarantee.
+    but this is no formal guarantee. With one, `ledger_.statement()` says what is guaranteed, for
+    the model and everything made from it; not for other releases, nor for several rows of one
+    person.
 
     Examples
     --------
@@ -108,6 +123,12 @@ class Synthesizer(Uses):
         target: str | Sequence[str] | None = None,
         seed: int | None = None,
         conditional: bool = False,
+        epsilon: float | None = None,
+        delta: float | None = None,
+        public_rows: int | None = None,
+        accept_inferred_schema: bool = False,
+        odometer: str | Path | None = None,
+        debug_insecure_seed: int | None = None,
         monitor: Monitor | None = None,
     ) -> None:
         self.model = model
@@ -116,6 +137,12 @@ class Synthesizer(Uses):
         self.target = target
         self.seed = seed
         self.conditional = conditional
+        self.epsilon = epsilon
+        self.delta = delta
+        self.public_rows = public_rows
+        self.accept_inferred_schema = accept_inferred_schema
+        self.odometer = odometer
+        self.debug_insecure_seed = debug_insecure_seed
         self.monitor = monitor
 
     def __repr__(self) -> str:
@@ -177,39 +204,27 @@ class Synthesizer(Uses):
         started = time.perf_counter()
         if not isinstance(table, pd.DataFrame):
             raise DataError(f"fit takes a pandas DataFrame. Got {type(table).__name__}.")
-        monitor = self.monitor or ignore
+        monitor, terms = self.monitor or ignore, self._terms()
         streams = Streams(seed_of(self.seed, checkpoint))
-        require_rows(len(table))
-        choice = self.choose(len(table))
-        kind = models.get(choice.model)
-        if checkpoint is not None and not issubclass(kind, IterativeModel):
-            raise ConfigError(
-                f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "
-                "the checkpoint out."
-            )
-        parameters = with_target(
-            kind, dict(self.parameters or {}), self.target, list(table.columns)
-        )
-        model = kind(kind.parameters_type.from_dict(parameters, choice.model))
-        if self.schema is None:
-            schema = infer_schema(table)
+        wish = Wish(self.model, self.parameters, self.schema, self.target, self.conditional)
+        if terms is None:
+            found = fit_openly(table, wish, streams, monitor, checkpoint)
         else:
-            check_schema(self.schema, table)
-            schema = with_dtypes(self.schema, table)
-        codec = TableCodec.fit(schema, [table], model.coding, monitor)
-        encoded = codec.encode(table, streams.child("encode"), monitor)
-        data = ExactTrainingData(encoded)
-        if isinstance(model, IterativeModel):
-            model.fit(data, streams.child("fit"), monitor, checkpoint=checkpoint)
-        else:
-            model.fit(data, streams.child("fit"), monitor)
-        self._set(schema, codec, model, choice, streams.seed, len(table))
+            found = fit_privately(table, wish, terms, streams, monitor, checkpoint)
+        self._set(found, streams.seed)
         self.seconds_ = time.perf_counter() - started
         return self
 
-    def choose(self, n_rows: int) -> Choice:
-        """Return the model that a table of `n_rows` rows gets, with the reason."""
-        return choose_model(self.model, n_rows, conditional=self.conditional)
+    def _terms(self) -> Terms | None:
+        """Return the terms of the privacy budget; None where there is none."""
+        return terms_of(
+            self.epsilon,
+            self.delta,
+            self.public_rows,
+            self.accept_inferred_schema,
+            self.odometer,
+            self.debug_insecure_seed,
+        )
 
     def sample(
         self,
@@ -296,31 +311,14 @@ class Synthesizer(Uses):
 
         Notes
         -----
-        Privacy: without a budget the file may tell about rows; treat it like the source.
+        Privacy: without a budget the file may tell about rows; treat it like the source. With one
+        it holds noisy releases and what was computed from them, and may be published.
         """
         self._require_fitted()
-        state = self.model_.state()
-        manifest = {
-            "model": self.model_.name,
-            "description": self.model_.description,
-            "parameters": self.model_.parameters.to_dict(),
-            "choice": self.choice_.reason,
-            "seed": self.seed_,
-            "rows": self.n_rows_,
-            "columns": len(self.schema_),
-            "seconds": round(self.seconds_, 3),
-            "training": training_of(self.model_),
-            "privacy": f"{NO_PRIVACY} {self.model_.notice}".strip(),
-            "shareable": False,
-            "versions": versions(),
-        }
-        documents = {
-            "schema": self.schema_.to_dict(),
-            "codec": self.codec_.state(),
-            "model": {"layout": self.codec_.layout.to_list(), "values": state.values},
-            "ledger": {"mechanism": "none", "statement": NO_PRIVACY},
-        }
-        write_artifact(Artifact(manifest, documents, state.tensors), path, force=force)
+        found = Fitted(
+            self.schema_, self.codec_, self.model_, self.choice_, self.n_rows_, self.ledger_
+        )
+        write_artifact(to_artifact(found, self.seed_, self.seconds_), path, force=force)
 
     @classmethod
     def load(cls, path: str | Path) -> Synthesizer:
@@ -331,70 +329,20 @@ class Synthesizer(Uses):
         ArtifactError
             If the file is damaged, was changed, or comes from a newer version.
         """
-        artifact = read_artifact(path)
-        try:
-            schema = Schema.from_dict(artifact.documents["schema"])
-            codec = TableCodec.load(schema, artifact.documents["codec"])
-            name = artifact.manifest["model"]
-            kind = models.get(name)
-            parameters = kind.parameters_type.from_dict(artifact.manifest["parameters"], name)
-            saved = artifact.documents["model"]
-            model = kind.from_state(
-                parameters,
-                Layout.from_list(saved["layout"]),
-                ModelState(saved["values"], dict(artifact.tensors)),
-            )
-            choice = Choice(name, artifact.manifest["choice"])
-            seed, n_rows = artifact.manifest["seed"], artifact.manifest["rows"]
-            seconds = float(artifact.manifest["seconds"])
-        except TabsynthError as error:
-            raise ArtifactError(f"Model file {path} cannot be used: {error}") from error
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-            raise ArtifactError(
-                f"Model file {path} cannot be used: its content is not what this version of "
-                "tabsynth writes."
-            ) from error
-        synthesizer = cls(name, parameters=artifact.manifest["parameters"], seed=seed)
-        synthesizer._set(schema, codec, model, choice, seed, n_rows)
+        found, seed, seconds = from_artifact(read_artifact(path), path)
+        name, parameters = found.model.name, found.model.parameters.to_dict()
+        synthesizer = cls(name, parameters=parameters, seed=seed)
+        synthesizer._set(found, seed)
         synthesizer.seconds_ = seconds
         return synthesizer
 
-    def _set(
-        self,
-        schema: Schema,
-        codec: TableCodec,
-        model: Model,
-        choice: Choice,
-        seed: int,
-        n_rows: int,
-    ) -> None:
-        self.schema_ = schema
-        self.codec_ = codec
-        self.model_ = model
-        self.choice_ = choice
+    def choose(self, n_rows: int) -> Choice:
+        """Return the model that a table of `n_rows` rows gets, with the reason."""
+        return choose_model(self.model, n_rows, conditional=self.conditional, epsilon=self.epsilon)
+
+    def _set(self, found: Fitted, seed: int) -> None:
+        self.schema_, self.codec_, self.model_ = found.schema, found.codec, found.model
+        self.choice_, self.n_rows_, self.ledger_ = found.choice, found.n_rows, found.ledger
         self.seed_ = seed
-        self.n_rows_ = n_rows
         self.effort_, self.fairness_, self.rejected_, self.imputation_ = (None,) * 4
         self._calls = 0
-
-
-def seed_of(seed: int | None, checkpoint: str | Path | None) -> int | None:
-    """Return `seed`, or where there is none that of the checkpoint, or None.
-
-    Raises
-    ------
-    ArtifactError
-        If the file exists and is no checkpoint.
-    """
-    if seed is not None or checkpoint is None or not Path(checkpoint).exists():
-        return seed
-    from tabsynth.models.neural.checkpoint import read_seed
-
-    return read_seed(checkpoint)
-
-
-def training_of(model: Model) -> dict[str, Any] | None:
-    """Return how many steps a model was trained, and why no more; None where it was not."""
-    if not isinstance(model, IterativeModel):
-        return None
-    return {"steps": model.steps_, "stopped": model.stopped_}

@@ -14,24 +14,22 @@ import pandas as pd
 from tabsynth.artifact import versions
 from tabsynth.choice import Choice, choose_model, estimate
 from tabsynth.codec import treatments, types_of
-from tabsynth.errors import ConfigError
+from tabsynth.errors import ConfigError, PrivacyError
 from tabsynth.evaluation import evaluate
 from tabsynth.evaluation.plausibility import Rejected, plausibility
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.evaluation.stability import with_stability
 from tabsynth.fair import Fair
+from tabsynth.fitting import Terms, declared_schema, require_private, shares_of, terms_of
+from tabsynth.model_file import privacy_of, seed_of, training_of
 from tabsynth.monitor import Monitor, Progress, ignore
+from tabsynth.privacy.noise import Noise
 from tabsynth.random import Streams
 from tabsynth.report import to_card, to_html
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 from tabsynth.selection import MOST_SHARE, Rejection
-from tabsynth.synthesizer import (
-    NO_PRIVACY,
-    Synthesizer,
-    seed_of,
-    training_of,
-)
+from tabsynth.synthesizer import Synthesizer
 from tabsynth.validation import check_integer, check_real
 
 MEMORY, MEMORY_A_CELL = 0.5, 1.3e-7
@@ -62,6 +60,13 @@ class Plan:
         Share of the rows drawn that is left out as least plausible.
     gib : float
         About how much memory all of it needs.
+    terms : Terms or None
+        Those of a privacy budget; `n_train`, `n_holdout` and, where the number of rows is a secret,
+        `n_rows` are then for whoever holds the table.
+    declared : Schema or None
+        What to fit with: the schema, but under a budget only one that was declared.
+    asked : bool
+        Whether the number of rows to make was asked for.
     """
 
     schema: Schema
@@ -74,6 +79,19 @@ class Plan:
     fair: Fair | None = None
     reject: float = 0.0
     gib: float = 0.0
+    terms: Terms | None = None
+    declared: Schema | None = None
+    asked: bool = False
+
+    @property
+    def counted(self) -> bool:
+        """Whether `n_rows` will be made, not as many as a noisy number of rows says."""
+        return self.terms is None or self.terms.public_rows is not None or self.asked
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What share of a privacy budget each part takes; empty without one."""
+        return {} if self.terms is None else shares_of(self.terms, self.choice.model)
 
     def seconds(self, parameters: Mapping[str, Any] | None = None) -> float:
         """Return about how long learning takes on one core of a laptop."""
@@ -89,6 +107,13 @@ class Plan:
             "fair": None if self.fair is None else asdict(self.fair),
             "reject": self.reject,
             "estimate": {"seconds": round(self.seconds(), 1), "gib": round(self.gib, 2)},
+            "privacy": None
+            if self.terms is None
+            else {
+                **self.terms.budget.to_dict(),
+                "rows": "noisy" if self.terms.public_rows is None else "public",
+                "shares": self.shares,
+            },
             "columns": [
                 {"name": c.name, "treatment": self.treatments[c.name], **c.to_dict()}
                 for c in self.schema
@@ -140,20 +165,30 @@ def make_plan(
     fair: Fair | None = None,
     reject: float = 0.0,
     conditional: bool = False,
+    terms: Terms | None = None,
 ) -> Plan:
     """Return what `deidentify` would do with `table`; nothing is learnt and nothing written.
 
     Raises
     ------
-    DataError, SchemaError, ConfigError
+    DataError, SchemaError, ConfigError, PrivacyError
         As `deidentify`.
     """
-    require_rows(len(table))
+    if terms is None:
+        require_rows(len(table))
     check_integer("rows", rows, 0, optional=True)
     if not 0 <= holdout <= 0.9:
         raise ConfigError(f"holdout must be a share between 0 and 0.9. Got {holdout!r}.")
     check_real("reject", reject, 0, MOST_SHARE)
-    if schema is None:
+    declared = schema
+    if terms is not None:
+        if reject:
+            raise PrivacyError(
+                "Rejecting rows reads the training rows once more, which a privacy budget does "
+                "not cover. Leave reject out."
+            )
+        schema = declared_schema(schema, table, terms, tuple(missing_values))
+    elif schema is None:
         schema = infer_schema(table, missing_values=tuple(missing_values))
     else:
         check_schema(schema, table)
@@ -168,7 +203,17 @@ def make_plan(
     types = types_of(schema)
     dropped = [name for name, type_ in types.items() if type_.drops()]
     free = [name for name in dropped if schema[name].type == "text" and schema[name].reason]
-    choice = choose_model(model, n_train, conditional=conditional)
+    if terms is None:
+        choice = choose_model(model, n_train, conditional=conditional)
+    else:
+        choice = choose_model(
+            model,
+            terms.public_rows,
+            conditional=conditional,
+            epsilon=terms.budget.epsilon,
+            n_columns=len(schema),
+        )
+        require_private(choice.model)
     notices = [choice.notice] if choice.notice else []
     if free:
         notices.append(
@@ -189,12 +234,15 @@ def make_plan(
         choice,
         n_train,
         n_holdout,
-        len(table) if rows is None else rows,
+        ((terms and terms.public_rows) or len(table)) if rows is None else rows,
         treatments(schema),
         tuple(notices),
         fair,
         reject,
         MEMORY + MEMORY_A_CELL * len(table) * len(schema),
+        terms,
+        schema if terms is None else declared,
+        rows is not None,
     )
 
 
@@ -212,6 +260,12 @@ def deidentify(
     fair: Fair | None = None,
     reject: float = 0.0,
     seed: int | None = None,
+    epsilon: float | None = None,
+    delta: float | None = None,
+    public_rows: int | None = None,
+    accept_inferred_schema: bool = False,
+    odometer: str | Path | None = None,
+    debug_insecure_seed: int | None = None,
     checkpoint: str | Path | None = None,
     monitor: Monitor | None = None,
     provenance: Mapping[str, Any] | None = None,
@@ -246,6 +300,9 @@ def deidentify(
         drawn that `rows` are left.
     seed : int, optional
         Makes the result reproducible; drawn and reported where left out.
+    epsilon, delta, public_rows, accept_inferred_schema, odometer, debug_insecure_seed
+        Of a privacy budget; see `Synthesizer`. `public_rows` is the number of rows of `table`.
+        Then `schema` must be declared, and as many rows are made as the noisy number says.
     checkpoint : path, optional
         File for the state of the (first) training; see `Synthesizer.fit`.
     monitor : callable, optional
@@ -267,13 +324,17 @@ def deidentify(
         If a parameter has a value that is not allowed.
     SampleError
         If the rows asked for cannot be made.
+    PrivacyError
+        If a privacy budget does not allow what is asked for; it says what would do.
 
     Notes
     -----
-    Privacy: no formal guarantee (see `Synthesizer`). The evaluation holds statistics of real rows.
-    `fair` looks at rows made alone. `reject` reads the training rows once more, exactly, and which
-    rows come out depends on that; it never reads the holdout. Under a budget, which no call of
-    this version has, it would have to be refused, as there is no noise that pays for it.
+    Privacy: without epsilon no formal guarantee (see `Synthesizer`). With it, the guarantee covers
+    the synthetic rows and the model; rows are kept unseen by a coin of their own each, so that one
+    row more or less changes nothing for the others. It does not cover the evaluation, which holds
+    exact statistics of real rows. `fair` looks at rows made alone. `reject` reads the training rows
+    once more, exactly, and which rows come out depends on that; it never reads the holdout, and is
+    refused under a budget.
 
     Examples
     --------
@@ -287,6 +348,14 @@ def deidentify(
     watch = monitor or ignore
     streams = Streams(seed_of(seed, checkpoint))
     check_integer("repeats", repeats, 1)
+    terms = terms_of(
+        epsilon, delta, public_rows, accept_inferred_schema, odometer, debug_insecure_seed
+    )
+    if terms is not None and repeats > 1:
+        raise PrivacyError(
+            f"{repeats} fits would cost {repeats} budgets. Leave repeats out, or fit without "
+            "epsilon."
+        )
     plan = make_plan(
         table,
         model=model,
@@ -297,12 +366,15 @@ def deidentify(
         holdout=holdout,
         fair=fair,
         reject=reject,
+        terms=terms,
     )
-    order = streams.numpy("holdout").permutation(len(table))
-    unseen = np.sort(order[: plan.n_holdout])
-    seen = np.sort(order[plan.n_holdout :])
-    train = table.iloc[seen].reset_index(drop=True)
-    held = table.iloc[unseen].reset_index(drop=True) if plan.n_holdout else None
+    if terms is None:
+        unseen = np.zeros(len(table), dtype=bool)
+        unseen[streams.numpy("holdout").permutation(len(table))[: plan.n_holdout]] = True
+    else:
+        unseen = Noise(debug_insecure_seed).mask(len(table), holdout)
+    train = table.iloc[~unseen].reset_index(drop=True)
+    held = table.iloc[unseen].reset_index(drop=True) if unseen.any() else None
 
     def fit_and_judge(
         own: int, file: str | Path | None = None
@@ -310,9 +382,15 @@ def deidentify(
         synthesizer = Synthesizer(
             plan.choice.model,
             parameters=parameters,
-            schema=plan.schema,
+            schema=schema if terms is not None else plan.schema,
             target=target,
             seed=own,
+            epsilon=epsilon,
+            delta=delta,
+            public_rows=None if public_rows is None else round(public_rows * (1 - holdout)),
+            accept_inferred_schema=accept_inferred_schema,
+            odometer=odometer,
+            debug_insecure_seed=debug_insecure_seed,
             monitor=monitor,
         ).fit(train, checkpoint=file)
         synthesizer.choice_ = plan.choice
@@ -327,7 +405,10 @@ def deidentify(
             return found.odds
 
         wish = Rejection(reject, judge) if reject else None
-        made = synthesizer.sample(plan.n_rows, fair=fair, reject=wish)
+        count = plan.n_rows
+        if terms is not None and rows is None:
+            count = public_rows or round(synthesizer.n_rows_ / (1 - holdout))
+        made = synthesizer.sample(count, fair=fair, reject=wish)
         judged = evaluate(
             train,
             made,
@@ -347,7 +428,7 @@ def deidentify(
     if synthesizer.rejected_ is not None:
         rejected = Rejected(*synthesizer.rejected_, telling)
     evaluation = evaluation.with_context(
-        privacy={"mechanism": "none", "statement": NO_PRIVACY},
+        privacy=privacy_of(synthesizer.ledger_),
         provenance={
             "model": chosen.name,
             "model_description": chosen.description,

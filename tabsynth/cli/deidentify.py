@@ -31,6 +31,7 @@ from tabsynth.cli.files import (
 )
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
 from tabsynth.cli.plan import show_choice, show_files, show_plan, show_stability, show_summary
+from tabsynth.cli.privacy import read_terms
 from tabsynth.cli.report import NOTES as VIEWS
 from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
@@ -39,6 +40,7 @@ from tabsynth.errors import ConfigError
 
 if TYPE_CHECKING:
     from tabsynth.io import TableFile
+    from tabsynth.privacy.ledger import Ledger
     from tabsynth.workflow import Deidentified
 
 REPORTS = {"report": ".report.html", "json_report": ".report.json", "card": ".card.md"}
@@ -48,6 +50,13 @@ NOTES = {
     "json_report": "confidential: the same as data",
     "model": "confidential: it may remember rows",
 }
+
+
+def notes_of(ledger: Ledger | None) -> dict[str, str]:
+    """Return what to know about each file."""
+    if ledger is None or not ledger.holds:
+        return NOTES
+    return {**NOTES, "model": "covered by the privacy budget, as the synthetic rows are"}
 
 
 def deidentify(
@@ -105,6 +114,11 @@ def deidentify(
             "sees them (0 to 0.9). Reads the training rows once more.",
         ),
     ] = 0.0,
+    epsilon: options.Epsilon = None,
+    delta: options.Delta = None,
+    public_rows: options.PublicRows = None,
+    accept_inferred_schema: options.AcceptInferredSchema = False,
+    odometer: options.OdometerFile = None,
     seed: options.Seed = None,
     checkpoint: options.Checkpoint = None,
     report: Annotated[
@@ -172,6 +186,7 @@ def deidentify(
         tabsynth deidentify patients.csv --dry-run
         tabsynth inspect patients.csv -o schema.yaml    edit it, then
         tabsynth deidentify patients.csv --schema schema.yaml -o out/fake.parquet
+        tabsynth deidentify patients.csv --schema schema.yaml --epsilon 1
 
     Without other options this writes patients.synthetic.csv, patients.report.html,
     patients.report.json and patients.card.md beside the input, and nothing else. It shows what
@@ -211,10 +226,17 @@ def deidentify(
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
-    from tabsynth.synthesizer import seed_of, training_of
+    from tabsynth.model_file import seed_of, training_of
     from tabsynth.workflow import deidentify as make
     from tabsynth.workflow import make_plan
 
+    terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
+    if terms is not None and terms.public_rows is None and count.relative and count.value != 1:
+        raise ConfigError(
+            "Under a privacy budget the number of rows is a secret, and so is a multiple of it. "
+            "Give --rows a number, or say how many rows there are with --public-rows."
+        )
+    wanted = None if terms is not None and count.relative and count.value == 1 else count
     seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
@@ -227,11 +249,12 @@ def deidentify(
             model=model,
             schema=None if schema is None else read_schema(schema),
             missing_values=("", *(missing or ())),
-            rows=count.of(len(source.frame)),
+            rows=None if wanted is None else wanted.of(public_rows or len(source.frame)),
             target=target,
             holdout=holdout,
             fair=wish,
             reject=reject,
+            terms=terms,
         )
     parameters = check_settings(plan.choice.model, asked)
     show_plan(
@@ -263,14 +286,20 @@ def deidentify(
             source.frame,
             model=model,
             parameters=parameters,
-            schema=plan.schema,
+            schema=plan.declared,
+            missing_values=("", *(missing or ())),
             target=target,
-            rows=plan.n_rows,
+            rows=None if wanted is None else plan.n_rows,
             holdout=holdout,
             repeats=repeats,
             fair=wish,
             reject=reject,
             seed=seed,
+            epsilon=epsilon,
+            delta=delta,
+            public_rows=public_rows,
+            accept_inferred_schema=accept_inferred_schema,
+            odometer=odometer,
             checkpoint=checkpoint,
             monitor=terminal.monitor,
             provenance=_provenance(table),
@@ -285,7 +314,7 @@ def deidentify(
     show_stability(terminal, result.evaluation)
     show_summary(terminal, result.evaluation, told=plan.notices)
     chosen = show_choice(terminal, result.synthesizer.fairness_, result.rejected)
-    show_files(terminal, outputs.on_disk, NOTES)
+    show_files(terminal, outputs.on_disk, notes_of(result.synthesizer.ledger_))
     if as_json:
         evaluation = result.evaluation.to_dict()
         kept = ("rows", "scores", "privacy", "provenance", "notices", "stability")

@@ -8,7 +8,7 @@ import typer
 
 from tabsynth.cli import options
 from tabsynth.cli.arguments import check_model, check_settings, read_settings
-from tabsynth.cli.deidentify import NOTES
+from tabsynth.cli.deidentify import notes_of
 from tabsynth.cli.files import (
     Outputs,
     check_inputs,
@@ -19,6 +19,7 @@ from tabsynth.cli.files import (
     shown,
 )
 from tabsynth.cli.plan import show_files, show_plan
+from tabsynth.cli.privacy import read_terms
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 
@@ -47,6 +48,11 @@ def fit(
     ] = False,
     schema: options.SchemaFile = None,
     missing: options.Missing = None,
+    epsilon: options.Epsilon = None,
+    delta: options.Delta = None,
+    public_rows: options.PublicRows = None,
+    accept_inferred_schema: options.AcceptInferredSchema = False,
+    odometer: options.OdometerFile = None,
     seed: options.Seed = None,
     checkpoint: options.Checkpoint = None,
     delimiter: options.Delimiter = None,
@@ -63,6 +69,7 @@ def fit(
     tabsynth fit patients.csv -o patients.model --model tvae --set epochs=50 --seed 7
     tabsynth fit patients.csv -o patients.model --conditional
     tabsynth fit patients.csv -o patients.model --model tvae --checkpoint patients.training
+    tabsynth fit patients.csv -o patients.model --schema schema.yaml --epsilon 1
 
     Ctrl-C while a network trains ends the training early: the model is kept as it is then, and the
     exit code is 130. A second Ctrl-C ends the program. With --checkpoint the same call goes on
@@ -77,10 +84,12 @@ def fit(
     outputs = Outputs({"model": output}, force, [table, schema, checkpoint])
     outputs.check()
 
+    from tabsynth.model_file import privacy_of, seed_of, training_of
     from tabsynth.random import Streams
-    from tabsynth.synthesizer import Synthesizer, seed_of, training_of
+    from tabsynth.synthesizer import Synthesizer
     from tabsynth.workflow import make_plan
 
+    terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
     seed = seed_of(seed, checkpoint)
     drawn = seed is None
     seed = Streams(seed).seed
@@ -95,6 +104,7 @@ def fit(
             rows=0,
             holdout=0,
             conditional=conditional,
+            terms=terms,
         )
     parameters = check_settings(plan.choice.model, asked)
     show_plan(
@@ -111,14 +121,19 @@ def fit(
         synthesizer = Synthesizer(
             plan.choice.model,
             parameters=parameters,
-            schema=plan.schema,
+            schema=plan.declared,
             seed=seed,
+            epsilon=epsilon,
+            delta=delta,
+            public_rows=public_rows,
+            accept_inferred_schema=accept_inferred_schema,
+            odometer=odometer,
             monitor=terminal.monitor,
         ).fit(source.frame, checkpoint=checkpoint)
         synthesizer.choice_ = plan.choice
         terminal.begin("writing the model")
         outputs.write({"model": lambda place: synthesizer.save(place, force=True)}, terminal)
-    show_files(terminal, outputs.on_disk, NOTES)
+    show_files(terminal, outputs.on_disk, notes_of(synthesizer.ledger_))
     training = training_of(synthesizer.model_)
     if as_json:
         print_json(
@@ -131,6 +146,7 @@ def fit(
                 "files": outputs.files,
                 "plan": plan.to_dict(),
                 "training": training,
+                "privacy": privacy_of(synthesizer.ledger_),
             }
         )
     if was_interrupted(training):

@@ -22,6 +22,8 @@ from tabsynth.cli.impute import impute
 from tabsynth.cli.inspect import inspect
 from tabsynth.cli.model import app as model_app
 from tabsynth.cli.models import models
+from tabsynth.cli.preview import plan
+from tabsynth.cli.privacy import app as odometer_app
 from tabsynth.cli.rebalance import rebalance
 from tabsynth.cli.report import report
 from tabsynth.cli.sample import sample
@@ -78,13 +80,14 @@ def _program(
 
 
 app.callback(invoke_without_command=True, help=help_text(_program.__doc__ or ""))(_program)
-_MAKING = (deidentify, inspect, fit, sample, impute, rebalance, augment)
+_MAKING = (deidentify, inspect, plan, fit, sample, impute, rebalance, augment)
 _JUDGING = (evaluate, report, audit, models)
 for _verb in (*_MAKING, *_JUDGING):
     verb(app)(_verb)
 app.add_typer(datasets_app, name="datasets")
 app.add_typer(model_app, name="model")
 app.add_typer(schema_app, name="schema")
+app.add_typer(odometer_app, name="odometer")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

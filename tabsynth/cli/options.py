@@ -96,6 +96,48 @@ Seed = Annotated[
         help="Makes the result reproducible; drawn, printed and stored by default.",
     ),
 ]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        "--epsilon",
+        metavar="E",
+        help="Fit with differential privacy at this epsilon, such as 1; needs --schema.",
+    ),
+]
+Delta = Annotated[
+    float | None,
+    typer.Option(
+        "--delta",
+        metavar="D",
+        help="With --epsilon: the chance that the bound does not hold; 1e-6 by default.",
+    ),
+]
+PublicRows = Annotated[
+    int | None,
+    typer.Option(
+        "--public-rows",
+        metavar="N",
+        help="With --epsilon: the number of rows, where it is no secret. By default a noisy number "
+        "is bought.",
+    ),
+]
+AcceptInferredSchema = Annotated[
+    bool,
+    typer.Option(
+        "--accept-inferred-schema",
+        help="With --epsilon and without --schema: take the column types, and nothing else, from "
+        "the rows. The result is then not differentially private.",
+    ),
+]
+OdometerFile = Annotated[
+    str | None,
+    typer.Option(
+        "--odometer",
+        metavar="FILE",
+        help="With --epsilon: file that adds up what all fits on this table cost (see 'tabsynth "
+        "odometer'); a fit beyond its total is refused.",
+    ),
+]
 ModelFile = Annotated[str, typer.Argument(metavar="MODEL", help="Model file.", show_default=False)]
 RealTable = Annotated[
     str,

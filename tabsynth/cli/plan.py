@@ -60,14 +60,29 @@ def show_plan(
             "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"
             if drawn
             else str(seed),
-            "Privacy": "no differential privacy; keys, personal data and free text are never "
-            "learnt",
+            **_privacy(plan),
             **({"Writes": ", ".join(outputs.values())} if outputs else {}),
         }
     )
     for notice in plan.notices:
         terminal.say(f"Note: {notice}", style="yellow")
     terminal.say("")
+
+
+def _privacy(plan: Plan) -> dict[str, str]:
+    """Return what is promised, and how a budget will be split."""
+    if plan.terms is None:
+        return {
+            "Privacy": "no differential privacy; keys, personal data and free text are never learnt"
+        }
+    parts = ", ".join(f"{part} {share:.0%}" for part, share in plan.shares.items())
+    known = "noisy" if plan.terms.public_rows is None else "public, as you say"
+    account = plan.terms.odometer
+    return {
+        "Privacy": plan.terms.statement(),
+        "Budget": f"{parts}; the number of rows is {known}",
+        **({"Odometer": str(account)} if account is not None else {}),
+    }
 
 
 def in_words(seconds: float) -> str:
@@ -88,6 +103,12 @@ def _rows(plan: Plan, makes_rows: bool) -> str:
     if not makes_rows:
         return f"learns from all {plan.n_train:,}"
     held = f"{plan.n_holdout:,}" if plan.n_holdout else "none"
+    if plan.terms is not None:
+        made = f"{plan.n_rows:,}" if plan.counted else "as many as the noisy number of rows says"
+        return (
+            f"keeps about {plan.n_holdout:,} unseen for the evaluation, learns from the others, "
+            f"makes {made}"
+        )
     chosen = f" after rejecting {plan.reject:.0%}" if plan.reject else ""
     return (
         f"learns from {plan.n_train:,}, keeps {held} unseen for the evaluation, "

@@ -18,6 +18,7 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, DataError
 from tabsynth.models._completion import MAX_TRIES, Completed, Way, reject
 from tabsynth.monitor import Monitor, ignore
+from tabsynth.privacy.budget import PrivacyBudget
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 from tabsynth.registry import Registry
@@ -89,6 +90,10 @@ class Model(ABC):
     """The class of its hyper-parameters."""
     completes: ClassVar[Way] = "by rejection"
     """How it makes rows that are given in part; a model that overrides `complete` says its own."""
+    private: ClassVar[bool] = False
+    """Whether it can be learnt under a privacy budget."""
+    columns_share: ClassVar[float] = 0.15
+    """Share of a budget that the coding of its columns is bought with."""
 
     def __init__(self, parameters: HyperParameters | None = None) -> None:
         self.parameters = self.parameters_type() if parameters is None else parameters
@@ -97,6 +102,10 @@ class Model(ABC):
     @abstractmethod
     def coding(self) -> Coding:
         """How this model wants numbers coded."""
+
+    def coding_for(self, budget: PrivacyBudget) -> Coding:
+        """Return how this model wants numbers coded under a privacy budget."""
+        return self.coding
 
     @abstractmethod
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:

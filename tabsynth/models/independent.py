@@ -48,6 +48,8 @@ class Independent(Model):
     description = "Baseline: every column drawn by itself, no dependence between columns."
     parameters_type = IndependentParameters
     completes = "directly"
+    private = True
+    columns_share = 0.5
     parameters: IndependentParameters
 
     _layout: Layout
