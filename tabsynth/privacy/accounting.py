@@ -1,9 +1,9 @@
 """The accountant: what releases cost together, in epsilon at a delta.
 
-Four kinds of releases are known. Gaussian ones compose exactly. With sampled Gaussian ones (steps
-of DP-SGD) among them, privacy loss distributions are composed numerically. With exponential ones
-among them, all is counted in zero-concentrated differential privacy; with both, in Renyi
-divergences. The delta of thresholded counts is added on top.
+Gaussian releases compose exactly. With sampled Gaussian ones (steps of DP-SGD) among them, privacy
+loss distributions are composed numerically. With exponential ones among them, all is counted in
+zero-concentrated differential privacy; with both, in Renyi divergences. The delta of thresholded
+counts is added on top. Every figure is an upper bound: searches end on the safe side.
 """
 
 from __future__ import annotations
@@ -11,81 +11,37 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
 
 import numpy as np
 
 from tabsynth.errors import PrivacyError
+from tabsynth.privacy.renyi import History, converted, renyi_epsilon
+from tabsynth.privacy.spend import Mechanism, Spend
 
-Mechanism = Literal["gaussian", "sampled gaussian", "exponential"]
+__all__ = [
+    "MOST_EPSILON",
+    "Mechanism",
+    "Spend",
+    "epsilon_of",
+    "gaussian_epsilon",
+    "noise_for",
+    "zcdp_epsilon",
+    "zcdp_rho",
+]
+
 MOST_EPSILON = 1e4
-_STEPS = 100
-_ORDERS = np.concatenate([1 + np.geomspace(1e-3, 1, 60), np.geomspace(2.01, 1e4, 300)])
-
-
-@dataclass(frozen=True)
-class Spend:
-    """One release, or several of a kind, as the accountant sees it.
-
-    Attributes
-    ----------
-    what : str
-        What was released, in words for a reader, without a value of the table.
-    mechanism : {"gaussian", "sampled gaussian", "exponential"}
-    noise : float
-        Standard deviation of the noise over the L2 sensitivity to one row (Gaussian kinds); for
-        "exponential" the epsilon of one choice.
-    steps : int
-        How often.
-    rate : float
-        Probability with which each row takes part in a step, independently of all others.
-    delta : float
-        Probability that a value held by one row passes a threshold, if there is one.
-    sensitivity : float
-        Most that one row changes what noise is added to, in its own unit (L2); for the reader.
-    """
-
-    what: str
-    mechanism: Mechanism
-    noise: float
-    steps: int = 1
-    rate: float = 1.0
-    delta: float = 0.0
-    sensitivity: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not (math.isfinite(self.noise) and self.noise > 0):
-            raise PrivacyError(f"noise must be a positive number. Got {self.noise!r}.")
-        if self.steps < 1 or not 0 < self.rate <= 1 or not 0 <= self.delta < 1:
-            raise PrivacyError("A release needs a step, a rate in (0, 1] and a delta in [0, 1).")
-
-    @property
-    def rho(self) -> float:
-        """Its cost in zero-concentrated differential privacy; infinite for a sampled release."""
-        if self.mechanism == "gaussian":
-            return self.steps / (2 * self.noise**2)
-        if self.mechanism == "exponential":
-            return self.steps * self.noise**2 / 8
-        return math.inf
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form."""
-        return {
-            "what": self.what,
-            "mechanism": self.mechanism,
-            "noise": self.noise,
-            "steps": self.steps,
-            "rate": self.rate,
-            "delta": self.delta,
-            "sensitivity": self.sensitivity,
-        }
-
-    @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Spend:
-        """Rebuild from the JSON form."""
-        return cls(**state)
+MOST_COMPOSED = 60.0
+"""Above this epsilon, loss distributions are not composed: Renyi divergences are as tight there."""
+LEAST_DELTA = 1e-10
+"""Below this delta, rounding in the Fourier transform could show."""
+MOST_NOISE, LEAST_NOISE = 1e5, 1e-2
+"""Between them, noise is searched for."""
+_ERROR = 0.01
+"""Error that composing loss distributions may add to epsilon, relative."""
+_CLOSE = 0.004
+"""Precision of noise, relative."""
+_STEPS, _TRIES = 100, 20
 
 
 def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = False) -> float:
@@ -96,45 +52,58 @@ def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = Fal
     spends : iterable of Spend
     delta : float
     replace_one : bool
-        For tables in which one row was replaced by another, counted as twice the change; an upper
-        bound.
+        For tables in which one row was replaced by another; an upper bound. Releases that all rows
+        take part in change by twice as much. With sampled ones among them, where nothing as simple
+        is known to hold under composition, a replacement is a removal and an addition after it.
 
     Returns
     -------
     float
         0 for no releases; infinite where thresholds alone cost more than `delta`.
 
+    Notes
+    -----
+    What a release is has to be fixed before it, but may depend on what was released before where
+    all are Gaussian or exponential. Privacy loss distributions of sampled releases are composed as
+    if noise, rate and number of steps were the same whatever came out before.
+
     References
     ----------
     Balle and Wang (2018), arXiv:1805.06530 (Gaussian). Gopi, Lee and Wutschitz (2021),
     arXiv:2106.02848 (sampled Gaussian). Bun and Steinke (2016), arXiv:1605.02065, and Canonne,
-    Kamath and Steinke (2020), arXiv:2004.00010 (zero-concentrated). Cesar and Rogers (2021),
-    arXiv:2004.07223 (exponential, epsilon squared over 8).
+    Kamath and Steinke (2020), arXiv:2004.00010 (zero-concentrated). Mironov, Talwar and Zhang
+    (2019), arXiv:1908.10530 (Renyi). Cesar and Rogers (2021), arXiv:2004.07223 (exponential,
+    epsilon squared over 8). Feldman and Zrnic (2021), arXiv:2008.11193 (adaptive budgets).
+    Lebeda, Regehr, Kamath and Steinke (2024), arXiv:2405.20769 (replacing under sampling).
 
     Examples
     --------
     >>> round(epsilon_of([Spend("counts", "gaussian", 10.0)], 1e-5), 4)
     0.3407
     """
-    every, times = list(spends), 2.0 if replace_one else 1.0
-    left = delta - times * sum(spend.delta for spend in every)
+    every = list(spends)
     if not every:
         return 0.0
+    times = 2.0 if replace_one else 1.0
+    left = delta - times * math.fsum(spend.delta for spend in every)
     if left <= 0:
         return math.inf
-    gaussian = [spend for spend in every if spend.mechanism == "gaussian"]
-    chosen = [spend for spend in every if spend.mechanism == "exponential"]
-    sampled = [spend for spend in every if spend.mechanism == "sampled gaussian"]
-    mu = times * math.sqrt(sum(spend.steps / spend.noise**2 for spend in gaussian))
-    rho = times**2 * sum(spend.rho for spend in chosen)
-    if sampled:
-        history = tuple((spend.noise / times, spend.rate, spend.steps) for spend in sampled)
-        if chosen:
-            return _renyi(history, rho + mu**2 / 2, left)
-        return _composed((*history, (1 / mu, 1.0, 1)) if mu else history, left)
+    unsampled = math.fsum(s.steps / float(s.noise) ** 2 for s in every if s.unsampled)
+    chosen = math.fsum(s.rho for s in every if s.mechanism == "exponential")
+    history = tuple(
+        (float(s.noise), float(s.rate), int(s.steps))
+        for s in every
+        if s.mechanism == "sampled gaussian" and not s.unsampled
+    )
+    if history:
+
+        def at(share: float) -> float:
+            return _sampled(history, math.sqrt(unsampled), chosen, share)
+
+        return _removed_and_added(at, left) if replace_one else at(left)
     if chosen:
-        return zcdp_epsilon(rho + mu**2 / 2, left)
-    return gaussian_epsilon(mu, left)
+        return zcdp_epsilon(times**2 * (chosen + unsampled / 2), left)
+    return gaussian_epsilon(times * math.sqrt(unsampled), left)
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:
@@ -144,11 +113,12 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     ----------
     Balle and Wang (2018), arXiv:1805.06530, theorem 8.
     """
-    from scipy.stats import norm
+    from scipy.special import log_ndtr
 
     def excess(epsilon: float) -> float:
-        first = norm.cdf(mu / 2 - epsilon / mu)
-        return float(first - math.exp(epsilon + norm.logcdf(-mu / 2 - epsilon / mu)))
+        first = log_ndtr(mu / 2 - epsilon / mu)
+        second = epsilon + log_ndtr(-mu / 2 - epsilon / mu)
+        return float(-math.exp(first) * math.expm1(min(0.0, second - first)))
 
     if mu <= 0 or excess(0.0) <= delta:
         return 0.0
@@ -165,20 +135,24 @@ def zcdp_epsilon(rho: float, delta: float) -> float:
     Examples
     --------
     >>> round(zcdp_epsilon(0.02, 1e-5), 3)
-    0.896
+    0.794
     """
     if rho <= 0:
         return 0.0
     from scipy.optimize import minimize_scalar
 
     def at(log_excess: float) -> float:
-        return _converted(rho, 1 + math.exp(log_excess), delta)
+        return float(converted(rho, 1 + math.exp(log_excess), delta))
 
+    # Every order gives a bound, so that an imprecise search is never an unsafe one.
     start = math.log(math.sqrt(math.log(1 / delta) / rho))
-    found = minimize_scalar(at, bounds=(start - 8, start + 8), method="bounded")
+    found = minimize_scalar(
+        at, bounds=(start - 8, start + 8), method="bounded", options={"xatol": 1e-9}
+    )
     return max(0.0, min(float(found.fun), at(start)))
 
 
+@lru_cache(maxsize=256)
 def zcdp_rho(epsilon: float, delta: float) -> float:
     """Return the largest rho whose epsilon at `delta` is at most `epsilon`.
 
@@ -205,88 +179,138 @@ def noise_for(
     epsilon, delta : float
         The whole budget.
 
+    Returns
+    -------
+    float
+        At most 0.5% more than is needed, and never less.
+
     Raises
     ------
     PrivacyError
-        If `spends` leave nothing.
+        If `spends` leave nothing, or too little for any noise up to 100,000.
     """
-
-    def fits(noise: float) -> bool:
-        more = Spend("steps", "sampled gaussian", noise, steps, rate)
-        return epsilon_of([*spends, more], delta) <= epsilon
-
     if epsilon_of(spends, delta) >= epsilon:
         raise PrivacyError(
             "Nothing of the budget is left for training. Give a larger epsilon or declare more "
             "of the schema."
         )
-    high = 1.0
-    while not fits(high):
-        high *= 2
-        if high > 1e5:
+
+    def cost(noise: float) -> float:
+        return epsilon_of([*spends, Spend("steps", "sampled gaussian", noise, steps, rate)], delta)
+
+    left = delta - math.fsum(spend.delta for spend in spends)
+    rho = math.fsum(spend.rho for spend in spends if math.isfinite(spend.rho))
+    history = tuple(
+        (float(s.noise), float(s.rate), int(s.steps)) for s in spends if math.isinf(s.rho)
+    )
+
+    def bound(noise: float) -> float:
+        return renyi_epsilon((*history, (noise, float(rate), int(steps))), rho, left)
+
+    # Renyi divergences are cheap and bound the cost from above: they tell where to look.
+    high = _least(lambda noise: bound(noise) <= epsilon, MOST_NOISE, within=1e-3)
+    if math.isinf(high):
+        high = MOST_NOISE
+        if cost(high) > epsilon:
             raise PrivacyError(
                 f"epsilon = {epsilon:g} is too small for {steps:,} steps of training. Give a "
                 "larger epsilon, or take the model 'marginal'."
             )
-    low = high / 2
-    while fits(low):
-        high, low = low, low / 2
-        if low < 1e-2:
-            return high
-    for _ in range(12):
-        middle = (low + high) / 2
-        low, high = (low, middle) if fits(middle) else (middle, high)
+    return _closer(cost, bound, high, epsilon)
+
+
+def _closer(
+    cost: Callable[[float], float], bound: Callable[[float], float], high: float, epsilon: float
+) -> float:
+    """Return little more than the least noise that costs at most `epsilon`; `high` costs no more.
+
+    What is saved over `bound` hardly depends on the noise, so that few costs are computed.
+    """
+    low, found = 0.0, cost(high)
+    aim, ratio = epsilon * (1 - _CLOSE / 4), found / bound(high)
+
+    def needed(epsilon: float) -> float:
+        return _least(lambda noise: bound(noise) * ratio <= epsilon, within=1e-4)
+
+    for _ in range(_TRIES):
+        if high <= max(low, needed(epsilon)) * (1 + _CLOSE) or high < LEAST_NOISE:
+            break
+        trial = needed(aim)
+        if not low < trial < high:
+            trial = (low + high) / 2
+        found = cost(trial)
+        if not 0 < found < math.inf:
+            break
+        ratio = found / bound(trial)
+        low, high = (low, trial) if found <= epsilon else (trial, high)
     return high
 
 
-def _converted(rho: float, order: float, delta: float) -> float:
-    """Return the epsilon that a Renyi divergence of `rho` times `order` at `order` gives."""
-    less = math.log1p(-1 / order)
-    return rho * order + less - (math.log(delta) + math.log(order)) / (order - 1)
+def _sampled(history: History, mu: float, rho: float, delta: float) -> float:
+    """Return an upper bound on epsilon where sampled releases are among others."""
+    bound = renyi_epsilon(history, rho + mu**2 / 2, delta)
+    if rho or delta < LEAST_DELTA or not 0 < bound <= MOST_COMPOSED:
+        return bound
+    every = (*history, (1 / mu, 1.0, 1)) if mu else history
+    found = _composed(every, delta, bound)
+    if found < bound / 2:
+        found = _composed(every, delta, found)
+    return min(bound, found)
 
 
 @lru_cache(maxsize=256)
-def _composed(history: tuple[tuple[float, float, int], ...], delta: float) -> float:
-    """Return an upper bound on epsilon, from privacy loss distributions."""
+def _composed(history: History, delta: float, bound: float) -> float:
+    """Return an upper bound on epsilon, from privacy loss distributions; infinite if they fail.
+
+    `bound` is a rough one, which says how fine the mesh has to be.
+    """
     from opacus.accountants import PRVAccountant
 
     accountant = PRVAccountant()
     accountant.history = list(history)
-    with warnings.catch_warnings(), np.errstate(divide="ignore"):
+    error = min(max(_ERROR * bound, 5e-4), 0.1)
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return float(accountant.get_epsilon(delta=delta))
+            found = float(accountant.get_epsilon(delta=delta, eps_error=error))
         except (ValueError, RuntimeError, MemoryError, OverflowError):
-            return _renyi(history, 0.0, delta)
+            return math.inf
+    return found if found > 0 else math.inf
 
 
-def _renyi(history: tuple[tuple[float, float, int], ...], rho: float, delta: float) -> float:
-    """Return an upper bound on epsilon, from Renyi divergences."""
-    from opacus.accountants.analysis.rdp import compute_rdp
+def _removed_and_added(at: Callable[[float], float], delta: float) -> float:
+    """Return epsilon where one row is removed and another added, from that of one of the two.
 
-    orders = _ORDERS.tolist()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        divergence = sum(
-            np.asarray(compute_rdp(q=q, noise_multiplier=noise, steps=steps, orders=orders))
-            for noise, q, steps in history
-        )
-    every = [
-        _converted(rho, order, delta) + float(more)
-        for order, more in zip(orders, np.broadcast_to(divergence, len(orders)), strict=True)
-        if math.isfinite(more)
-    ]
-    return max(0.0, min(every, default=math.inf))
+    Where both are (epsilon, share)-private, both together are (2 epsilon, (1 + e^epsilon) share)-
+    private: `share` is searched for. `at` returns the epsilon of one at a share.
+    """
+    share = delta / 2
+    for _ in range(_TRIES):
+        epsilon = at(share)
+        if epsilon > 300:
+            return math.inf
+        if (1 + math.exp(epsilon)) * share <= delta:
+            return 2 * epsilon
+        # A little less than what would do for this epsilon, as a smaller share has a larger one.
+        share = 0.8 * delta / (1 + math.exp(epsilon))
+    return math.inf
 
 
-def _least(holds: Callable[[float], bool]) -> float:
-    """Return the least number above which `holds` is true, from above."""
+def _least(
+    holds: Callable[[float], bool], most: float = MOST_EPSILON, *, within: float = 0.0
+) -> float:
+    """Return the least number above which `holds` is true, from above; infinite above `most`.
+
+    Relative precision is `within`.
+    """
     low, high = 0.0, 1.0
     while not holds(high):
         low, high = high, high * 2
-        if high > MOST_EPSILON:
+        if high > most:
             return math.inf
     for _ in range(_STEPS):
+        if high - low <= within * low:
+            break
         middle = (low + high) / 2
         low, high = (low, middle) if holds(middle) else (middle, high)
     return high

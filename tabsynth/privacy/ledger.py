@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from tabsynth.errors import BudgetExceeded
+from tabsynth.errors import BudgetExceeded, PrivacyError
 from tabsynth.privacy.accounting import Spend, epsilon_of, noise_for, zcdp_rho
 from tabsynth.privacy.budget import PrivacyBudget
 
-_SLACK = 1 + 1e-6
-"""Rounding that an epsilon may have."""
+NO_GUARANTEE = "no differential privacy: noise, without a guarantee"
+TRUST_MODEL = "central: whoever runs the fit sees the rows and is trusted with them"
+UNIT = "one row; not a person who has several"
+NOT_COVERED = (
+    "Several rows of one person: the unit is one row.",
+    "Other fits and other releases of the same rows: what they cost adds up.",
+    "A report that compares synthetic rows with the real ones, and everything in it.",
+    "A declared schema that was written with the rows in view.",
+    "What is true of the population: it can be learnt about anybody, in the table or not.",
+    "Running times and memory, and rounding in the arithmetic of training (32-bit floats).",
+)
+"""What a budget never covers."""
+_NEIGHBOURS = {"add-remove": "adding or removing one row"}
+_HAIR = 1e-9
+"""Left over of a budget, since summing up in another order may round otherwise."""
 
 
 class Ledger:
@@ -25,6 +38,14 @@ class Ledger:
     flaws : iterable of str
         Why the guarantee does not hold after all, one clause each, such as "column types were
         inferred from the rows"; empty where it holds.
+    facts : mapping of str to JSON value, optional
+        What else a reader has to know, such as ``{"rows": "noisy"}``; nothing that was read off
+        the rows.
+
+    Notes
+    -----
+    Privacy: everything here may be published. What is written down are the parameters of releases,
+    which are fixed before the rows are looked at, and names of columns.
 
     Examples
     --------
@@ -39,8 +60,10 @@ class Ledger:
         budget: PrivacyBudget,
         spends: Iterable[Spend] = (),
         flaws: Iterable[str] = (),
+        facts: Mapping[str, Any] | None = None,
     ) -> None:
         self.budget, self.spends, self.flaws = budget, list(spends), list(flaws)
+        self.facts: dict[str, Any] = dict(facts or {})
 
     def debit(self, *spends: Spend) -> None:
         """Write releases down, all or none; to be called before any of them is made.
@@ -51,7 +74,7 @@ class Ledger:
             If they cost more than what is left; nothing is written down then.
         """
         cost = epsilon_of([*self.spends, *spends], self.budget.delta)
-        if cost > self.budget.epsilon * _SLACK:
+        if not cost <= self.budget.epsilon:
             names = "; ".join(dict.fromkeys(spend.what for spend in spends))
             raise BudgetExceeded(
                 f"Releasing {names} would bring the cost to epsilon = {cost:.4g} at delta = "
@@ -67,18 +90,19 @@ class Ledger:
 
     def delta_left(self) -> float:
         """Return the delta that thresholds have not used."""
-        return self.budget.delta - sum(spend.delta for spend in self.spends)
+        return self.budget.delta - math.fsum(spend.delta for spend in self.spends)
 
     def left(self) -> float:
         """Return the zero-concentrated rho that Gaussian and exponential releases may still cost.
 
-        0 once there was a sampled release, which is not counted in it.
+        0 once there was a sampled release, which is not counted in it. Whatever costs no more can
+        be debited.
         """
-        spent = sum(spend.rho for spend in self.spends)
+        spent = math.fsum(spend.rho for spend in self.spends)
         if not math.isfinite(spent) or self.delta_left() <= 0:
             return 0.0
-        # A hair less than all of it, which summing up in another order may cost.
-        return max(0.0, zcdp_rho(self.budget.epsilon, self.delta_left()) * (1 - 1e-9) - spent)
+        most = zcdp_rho(self.budget.epsilon, self.delta_left())
+        return max(0.0, most * (1 - _HAIR) - spent)
 
     def noise_for(self, rate: float, steps: int) -> float:
         """Return the noise multiplier of sampled Gaussian steps that use up what is left."""
@@ -93,31 +117,76 @@ class Ledger:
         """Return the guarantee in one sentence, or why there is none."""
         if self.flaws:
             return f"Not differentially private: {'; '.join(self.flaws)}."
+        epsilon = self.budget.epsilon
+        # Rounding would claim less than was spent.
+        shown = f"{epsilon:.2f}" if round(epsilon, 2) == epsilon else f"{epsilon!r}"
+        delta = f"{self.budget.delta!r}".replace("e-0", "e-")
         return (
-            f"(epsilon = {self.budget.epsilon:.2f}, delta = {self.budget.delta:.0e})-differential "
-            "privacy for adding or removing one row, assuming the declared schema was chosen "
+            f"(epsilon = {shown}, delta = {delta})-differential privacy for "
+            f"{_NEIGHBOURS[self.budget.neighbours]}, assuming the declared schema was chosen "
             "without looking at the data."
-        ).replace("e-0", "e-")
+        )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form: all of it may be published."""
+        """Return the JSON form, which reports show: all of it may be published.
+
+        `epsilon`, `delta` and `neighbours` are there only where the guarantee holds, since they
+        claim it. What was spent is there in any case.
+        """
+        claim: dict[str, Any] = {}
+        if self.holds:
+            claim = {
+                "epsilon": self.budget.epsilon,
+                "delta": self.budget.delta,
+                "neighbours": _NEIGHBOURS[self.budget.neighbours],
+                "unit": UNIT,
+            }
         return {
-            "mechanism": "differential privacy" if self.holds else "none",
+            "mechanism": "differential privacy" if self.holds else NO_GUARANTEE,
             "statement": self.statement(),
+            **claim,
+            "trust_model": TRUST_MODEL,
             "budget": self.budget.to_dict(),
             "spent": {
-                "epsilon": self.epsilon(),
-                "replace_one_epsilon": self.epsilon(replace_one=True),
+                "epsilon": _figure(self.epsilon()),
+                "epsilon_of_replacing_one_row": _figure(self.epsilon(replace_one=True)),
                 "delta": self.budget.delta,
             },
-            "unit": "row",
-            "trust_model": "central: whoever runs the fit sees the rows",
-            "spends": [spend.to_dict() for spend in self.spends],
+            "spends": [self._entry(spend) for spend in self.spends],
+            "facts": dict(self.facts),
+            "not_covered": list(NOT_COVERED) if self.holds else [],
             "flaws": list(self.flaws),
         }
 
+    def _entry(self, spend: Spend) -> dict[str, Any]:
+        """Return a release with what it would cost by itself."""
+        alone = {"epsilon": _figure(epsilon_of([spend], self.budget.delta))}
+        if math.isfinite(spend.rho):
+            alone["rho"] = spend.rho
+        return {**spend.to_dict(), **alone}
+
     @classmethod
-    def from_dict(cls, state: dict[str, Any]) -> Ledger:
-        """Rebuild from the JSON form."""
-        spends = [Spend.from_dict(spend) for spend in state["spends"]]
-        return cls(PrivacyBudget.from_dict(state["budget"]), spends, state["flaws"])
+    def from_dict(cls, state: Mapping[str, Any]) -> Ledger:
+        """Rebuild from the JSON form.
+
+        Raises
+        ------
+        PrivacyError
+            If something is missing or not allowed.
+        """
+        try:
+            return cls(
+                PrivacyBudget.from_dict(state["budget"]),
+                [Spend.from_dict(spend) for spend in state["spends"]],
+                [str(flaw) for flaw in state["flaws"]],
+                state.get("facts"),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise PrivacyError(
+                "A privacy ledger has budget, spends and flaws. Something is missing or damaged."
+            ) from None
+
+
+def _figure(value: float) -> float | None:
+    """Return a number that JSON knows; None for infinity."""
+    return value if math.isfinite(value) else None

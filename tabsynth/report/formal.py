@@ -26,6 +26,7 @@ NOTHING_COVERED = (
 
 _SHOWN = ("mechanism", "statement", "epsilon", "delta", "neighbours", "unit", "trust_model")
 _LEDGER = ("spends", "ledger")
+_NOT_COVERED = "not_covered"
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,13 @@ def elements(evaluation: Evaluation) -> list[tuple[str, str]]:
 
 
 def uncovered(evaluation: Evaluation) -> tuple[str, ...]:
-    """Return what the formal guarantee does not cover."""
-    return NOT_COVERED if has_budget(evaluation) else NOTHING_COVERED
+    """Return what the formal guarantee does not cover: as recorded, or what none ever does."""
+    if not has_budget(evaluation):
+        return NOTHING_COVERED
+    found = evaluation.privacy.get(_NOT_COVERED)
+    if not isinstance(found, Sequence) or isinstance(found, str):
+        return NOT_COVERED
+    return tuple(text for text in found if isinstance(text, str)) or NOT_COVERED
 
 
 def spends(evaluation: Evaluation) -> list[Spend]:
@@ -133,8 +139,9 @@ def adds_up(evaluation: Evaluation) -> str:
 
 def further(evaluation: Evaluation) -> list[tuple[str, str]]:
     """Return what else is recorded about formal privacy."""
-    hidden = (*_SHOWN, *_LEDGER)
-    return entries({k: v for k, v in evaluation.privacy.items() if k not in hidden})
+    hidden = (*_SHOWN, *_LEDGER, _NOT_COVERED)
+    privacy = evaluation.privacy.items()
+    return entries({k: v for k, v in privacy if k not in hidden and v not in ([], {})})
 
 
 def ledger_entries(evaluation: Evaluation) -> Sequence[Mapping[str, Any]] | None:
