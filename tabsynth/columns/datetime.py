@@ -153,7 +153,7 @@ class Datetime(ContinuousType):
             spec = self.column.dtype
             zone = spec.get("zone") if isinstance(spec, Mapping) else None
             times = times.dt.tz_convert(zone or "UTC").dt.tz_localize(None)
-        gaps |= times.isna().to_numpy(dtype=bool)
+        gaps = gaps | times.isna().to_numpy(dtype=bool)
         ticks = _ticks(times, self.unit())
         low, high = self.limits()
         if low is not None or high is not None:

@@ -102,7 +102,7 @@ class Duration(ContinuousType):
         low, high = self.limits()
         if not is_text(self.column.dtype):
             lengths = pd.Series(pd.to_timedelta(series, errors="coerce"))
-            gaps |= lengths.isna().to_numpy(dtype=bool)
+            gaps = gaps | lengths.isna().to_numpy(dtype=bool)
             ticks = lengths.to_numpy(dtype=f"timedelta64[{unit}]").view(np.int64)
             if low is not None or high is not None:
                 ticks = np.clip(ticks, low, high)
@@ -111,7 +111,7 @@ class Duration(ContinuousType):
         texts = pd.Series([*uniques, ""], dtype=object).astype("str")
         parts = texts.str.extract(f"^{_FORMATS[self.column.get('format', 'H:M:S')]}$")
         known = parts["H"].notna() & ~texts.isin(list(self.missing_values))
-        gaps |= ~known.to_numpy(dtype=bool)[codes]
+        gaps = gaps | ~known.to_numpy(dtype=bool)[codes]
         ticks = _ticks_of(parts, unit)[codes]
         if low is not None or high is not None:
             ticks = np.clip(ticks, low, high)

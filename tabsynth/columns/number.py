@@ -121,10 +121,10 @@ class Number(ContinuousType):
         """
         gaps = series.isna().to_numpy(dtype=bool)
         if _may_be_text(series):
-            gaps |= series.isin(list(self.missing_values)).to_numpy(dtype=bool)
+            gaps = gaps | series.isin(list(self.missing_values)).to_numpy(dtype=bool)
         data = _each(series, self.column.get("decimal"))
         if data.dtype.kind == "f":
-            gaps |= ~np.isfinite(data)
+            gaps = gaps | ~np.isfinite(data)
             data = np.clip(np.where(gaps, 0.0, data), -_WIDEST, _WIDEST)
         low, high = self.limits()
         if low is not None or high is not None:

@@ -34,7 +34,7 @@ ROWS_SHARE = 0.02
 """Part of the price that a noisy number of rows costs."""
 DELTA_SHARE = 0.1
 """Part of the budget's delta that all thresholds together cost."""
-WEIGHTS: Mapping[str, float] = {"format": 0.5, "scale": 0.5, "bounds": 1.0, "counts": 1.0}
+WEIGHTS: Mapping[str, float] = {"format": 0.25, "scale": 0.25, "bounds": 0.5, "counts": 1.0}
 """How much of the price each release gets, relative to the others."""
 
 

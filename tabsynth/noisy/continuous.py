@@ -25,7 +25,7 @@ from tabsynth.schema.dtype import is_text
 
 Type = TypeVar("Type", bound=ColumnType)
 
-POINTS = 8
+POINTS = 16
 """Numbers that a cell is spread over."""
 _FLOOR = 2.0
 """Standard deviations of noise that the rows of an interval of a coding must exceed."""
@@ -116,13 +116,14 @@ def scaled(
     width = MOST_PLACES + 2
     counts = np.bincount(votes[votes >= 0], minlength=2 * width)
     noisy, sigma = buyer.counts(f"decimals of column {name!r}", counts, rho)
-    both = noisy[:width] + noisy[width:]
-    most = histogram.enough(both, sigma * 2**0.5)
+    comma = bool(noisy[width + 1 :].sum() > noisy[1:width].sum())
+    shown = np.append(noisy[:1], noisy[width + 1 :] if comma else noisy[1:width])
+    most = histogram.enough(shown, sigma)
     decimals = None if most > MOST_PLACES else most
     if is_text(type_.column.dtype) and decimals:
-        fewest = decimals - histogram.enough(both[: most + 1][::-1], sigma * 2**0.5, 0.05)
+        fewest = decimals - histogram.enough(shown[: most + 1][::-1], sigma, 0.05)
         type_ = with_parameters(type_, places=[fewest, decimals])
-        if noisy[width + 1 :].sum() > noisy[1:width].sum():
+        if comma:
             type_ = with_parameters(type_, decimal=",")
     return type_, Scale(1, decimals)
 
@@ -220,6 +221,9 @@ def _fitted(
     fitting = with_parameters(type_, nullable=nullable, minimum_count=floor)
     if isinstance(type_, Number) and scale.decimals:
         fitting = with_parameters(fitting, decimals=scale.decimals)
+    if (cells.high > cells.low).any():
+        # Numbers that a cell is spread over are not values that rows share.
+        coding = replace(coding, distinct=0)
     codec = fitting.fit(summary, coding)
     # Numbers below the first one that is held are not on the grid.
     return codec, np.clip(numbers, summary.values[0], summary.values[-1]), shares, cell

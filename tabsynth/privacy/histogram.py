@@ -11,7 +11,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 
@@ -25,8 +24,10 @@ SINGLE_VALUES = 256
 """Most whole numbers between two bounds that get a cell each."""
 MOST_CELLS = 256
 FEWEST_CELLS = 16
-ROWS_A_CELL = 4.0
+ROWS_A_CELL = 8.0
 """Rows that cells shall have, in standard deviations of the noise."""
+FIRST_SHARE = 0.3
+"""Part of the price of cells that is paid for finding out where rows are."""
 _TOP, _BOTTOM = 61, -20
 _NORMAL = NormalDist()
 
@@ -169,6 +170,11 @@ class Cells:
     sigma: float
     whole: bool
 
+    @property
+    def few(self) -> bool:
+        """Whether so few whole numbers lie between the bounds that each can be a cell."""
+        return self.whole and bool(self.high[-1] - self.low[0] < SINGLE_VALUES)
+
     def projected(self, total: float) -> tuple[np.ndarray, float]:
         """Return counts, and missing rows, that are not negative and sum to `total`; float64."""
         every = projected(np.append(self.counts, self.missing).astype(np.float64), total)
@@ -281,10 +287,11 @@ def cells(
     rho: float,
     buyer: Buyer,
 ) -> Cells:
-    """Return counts of cells that hold about equally many rows, as far as `before` can tell.
+    """Return counts of cells that hold about equally many rows, as far as noise can tell.
 
     A few whole numbers get a cell each. Otherwise 0 and both bounds do, and there are so many
-    others that each has a few times as many rows as its noise.
+    others that each has a few times as many rows as its noise. These are counted twice: cells that
+    follow from `before` show where rows are, and cells that follow from them are the result.
 
     Parameters
     ----------
@@ -298,20 +305,32 @@ def cells(
     n_rows : int
         A public or noisy number of rows.
     rho : float
+        The price of both together.
     buyer : Buyer
     """
+
+    def counted(words: str, low: np.ndarray, high: np.ndarray, price: float) -> Cells:
+        cell = np.clip(np.searchsorted(low, numbers, side="right") - 1, 0, len(low) - 1)
+        counts = np.bincount(np.where(missing, len(low), cell), minlength=len(low) + 1)
+        noisy, sigma = buyer.counts(words, counts, price)
+        return Cells(low, high, noisy[:-1], int(noisy[-1]), sigma, before.whole)
+
+    if not before.few:
+        price, rho = FIRST_SHARE * rho, (1 - FIRST_SHARE) * rho
+        before = counted(f"first {what}", *divided(before, n_rows, _cells(n_rows, price)), price)
+    return counted(what, *divided(before, n_rows, _cells(n_rows, rho)), rho)
+
+
+def _cells(n_rows: int, rho: float) -> int:
+    """Return how many cells are worth their price."""
     size = round(n_rows / (ROWS_A_CELL * sigma_of(rho)))
-    low, high = divided(before, n_rows, min(max(size, FEWEST_CELLS), MOST_CELLS))
-    cell = np.clip(np.searchsorted(low, numbers, side="right") - 1, 0, len(low) - 1)
-    counts = np.bincount(np.where(missing, len(low), cell), minlength=len(low) + 1)
-    noisy, sigma = buyer.counts(what, counts, rho)
-    return Cells(low, high, noisy[:-1], int(noisy[-1]), sigma, before.whole)
+    return min(max(size, FEWEST_CELLS), MOST_CELLS)
 
 
 def divided(before: Cells, n_rows: int, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of about `size` cells that shall hold equally many rows."""
     lower, upper = float(before.low[0]), float(before.high[-1])
-    if before.whole and upper - lower < SINGLE_VALUES:
+    if before.few:
         single = np.arange(lower, upper + 1)
         return single, single
     mass = np.ones(len(before.low))
@@ -398,8 +417,8 @@ def enough(noisy: np.ndarray, sigma: float, share: float = 0.005) -> int:
     >>> enough(np.array([60, 2, 900, -3, 1]), 3.0)
     2
     """
-    total = max(float(noisy.sum()), 0.0)
+    least = share * max(float(noisy.sum()), 0.0)
     behind = np.cumsum(noisy[::-1].astype(np.float64))[::-1]
-    n_behind = np.arange(len(noisy), 0, -1)
-    counts: Any = behind > np.maximum(share * total, 3 * sigma * np.sqrt(n_behind))
-    return int(np.flatnonzero(counts)[-1]) if counts.any() else 0
+    size = np.sqrt(np.arange(len(noisy), 0, -1))
+    certain = (noisy > max(least, 4 * sigma)) | (behind > np.maximum(least, 4 * sigma * size))
+    return int(np.flatnonzero(certain)[-1]) if certain.any() else 0
