@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,7 @@ from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 
+Type = TypeVar("Type", bound=ColumnType)
 Fixed = Mapping[str, tuple[Values, np.ndarray]]
 """By column: values that rows hold whatever their codes say, and flags of these rows."""
 
@@ -86,7 +87,7 @@ class TableCodec:
         unbounded = {rule.writes for rule in rules}
         for name, type_ in types.items():
             if name in unbounded:
-                type_ = _without_limits(type_)
+                type_ = without_limits(type_)
             try:
                 codecs[name] = type_.fit(summaries[name], coding)
             except SchemaError as error:
@@ -104,16 +105,31 @@ class TableCodec:
         With `streams` ambiguous codes (components of a mixture that overlap) are drawn at random,
         without them the likeliest is taken.
         """
-        table = EncodedTable.empty(len(frame), self.layout)
-        block = offset = 0
         types = types_of(self.schema)
         learnt = _learnt(types, read_constraints(self.schema), frame, "encoding", monitor)
-        for name, values in learnt.items():
+        return self.encoded(learnt, len(frame), streams)
+
+    def encoded(
+        self, learnt: Mapping[str, Values], n_rows: int, streams: Streams | None = None
+    ) -> EncodedTable:
+        """Return rows as codes and offsets, from what is learnt of each column.
+
+        Parameters
+        ----------
+        learnt : mapping of str to Values
+            Of every column that has a block: its values, or what a constraint puts in their place.
+        n_rows : int
+        streams : Streams, optional
+            As for `encode`.
+        """
+        table = EncodedTable.empty(n_rows, self.layout)
+        block = offset = 0
+        for name in self.schema.names:
             codec = self.codecs[name]
             if not codec.blocks:
                 continue
             rng = None if streams is None else streams.numpy(name)
-            codes, offsets = codec.encode(values, rng)
+            codes, offsets = codec.encode(learnt[name], rng)
             table.codes[:, block : block + codes.shape[1]] = codes
             table.offsets[:, offset : offset + offsets.shape[1]] = offsets
             block += codes.shape[1]
@@ -262,7 +278,7 @@ def _learnt(
     return {**values, **{rule.writes: rule.replace(values) for rule in rules}}
 
 
-def _without_limits(type_: ColumnType) -> ColumnType:
+def without_limits(type_: Type) -> Type:
     """Return the type of a column whose distances to another one are learnt, not its values."""
     parameters = {
         name: value

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from tabsynth.columns.base import ColumnCodec, ColumnType, Measure, Profile, Values
+from tabsynth.columns.base import ColumnCodec, ColumnType, Measure, Profile, Values, holds_objects
 from tabsynth.encoding.layout import Block
 from tabsynth.errors import SampleError, SchemaError
 from tabsynth.schema.dtype import restore
@@ -233,6 +233,14 @@ class NominalType(ColumnType):
         return Values(
             np.where(missing, 0, position[data]), missing, tuple(labels[place] for place in used)
         )
+
+    def read(self, series: pd.Series) -> Values:
+        """Turn a column of any dtype into indices of its distinct labels; lists are missing."""
+        if holds_objects(series):
+            marked = series.isin(list(self.missing_values)).to_numpy(dtype=bool)
+            single = series.map(lambda cell: isinstance(cell, Hashable)).to_numpy(dtype=bool)
+            series = series.where(single & ~marked, None)
+        return NominalType.parse(self, series)
 
     def render(self, values: Values) -> pd.Series:
         """Write labels in the column's dtype; missing cells of texts as `missing_as` says."""

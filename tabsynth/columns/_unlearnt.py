@@ -236,6 +236,12 @@ class UnlearntType(ColumnType):
             missing = missing | marked[data]
         return Values(data, missing, labels)
 
+    def read(self, series: pd.Series) -> Values:
+        """Tell missing cells from others; what stands in the others is not read."""
+        missing = series.isna().to_numpy(dtype=bool)
+        missing = missing | series.isin(list(self.missing_values)).to_numpy(dtype=bool)
+        return Values(np.zeros(len(series), dtype=np.int64), missing, ("",))
+
     def render(self, values: Values) -> pd.Series:
         """Turn texts into a column of the schema's dtype; categories get new levels."""
         spec: Spec | None = self.column.dtype

@@ -13,7 +13,7 @@ import pandas as pd
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.layout import Block
-from tabsynth.errors import SchemaError
+from tabsynth.errors import PrivacyError, SchemaError
 from tabsynth.registry import Registry
 from tabsynth.schema.schema import Column
 
@@ -241,6 +241,28 @@ class ColumnType(ABC):
             If cells do not fit the type: how many, in which rows, what to do; never the cells.
         """
 
+    def read(self, series: pd.Series) -> Values:
+        """Turn a column into values, each cell by itself, whatever it holds.
+
+        Cells that do not fit the type are missing, and those outside declared limits are put on
+        them. Not even the dtype of `Values.data` depends on cells, only on how the column is
+        stored and on the schema.
+
+        Raises
+        ------
+        PrivacyError
+            If the type has no such reading.
+
+        Notes
+        -----
+        Privacy: under a budget, columns are read in this way alone, as an error or a choice of
+        dtype would tell about single rows.
+        """
+        raise PrivacyError(
+            f"Column {self.column.name!r}: the type {self.name!r} cannot be used under a privacy "
+            "budget. Set it to a type that can, such as category, or to text to leave it out."
+        )
+
     @abstractmethod
     def render(self, values: Values) -> pd.Series:
         """Turn values into a column of the schema's dtype (text columns: in the same format)."""
@@ -278,6 +300,11 @@ class ColumnType(ABC):
             f"Column {self.column.name!r} ({self.name}): {len(rows):,} of {n_rows:,} {values} "
             f"{what} (row{'s' if len(rows) > 1 else ''} {shown}{more}). {remedy}"
         )
+
+
+def holds_objects(series: pd.Series) -> bool:
+    """Return whether cells may be of any kind, as a column's dtype has it."""
+    return isinstance(series.dtype, np.dtype) and series.dtype.kind == "O"
 
 
 columns: Registry[type[ColumnType]] = Registry("column type", "tabsynth.columns")

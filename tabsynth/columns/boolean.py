@@ -80,8 +80,7 @@ class Boolean(NominalType):
             If cells are neither true nor false.
         """
         values = super().parse(series)
-        truths = np.array([*(self._truth(label) for label in values.labels or ()), 0])
-        data = truths[np.where(values.missing, -1, values.data)]
+        data = self._truths(values)
         wrong = np.flatnonzero(data < 0)
         if len(wrong):
             raise self._misfit(
@@ -92,6 +91,18 @@ class Boolean(NominalType):
                 "category.",
             )
         return Values(data, values.missing, (False, True))
+
+    def read(self, series: pd.Series) -> Values:
+        """Turn truth values into 0 and 1; cells that are neither are missing."""
+        values = super().read(series)
+        data = self._truths(values)
+        return Values(np.maximum(data, 0), values.missing | (data < 0), (False, True))
+
+    def _truths(self, values: Values) -> np.ndarray:
+        """Return 0, 1, or -1 where the label is neither, for each row; 0 where missing."""
+        truths = np.array([*(self._truth(label) for label in values.labels or ()), 0])
+        data: np.ndarray = truths[np.where(values.missing, -1, values.data)]
+        return data
 
     def _truth(self, label: Any) -> int:
         """Return 0, 1, or -1 where the label is neither."""

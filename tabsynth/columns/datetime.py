@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.columns._continuous import ContinuousType
-from tabsynth.columns.base import Claim, Profile, Values, columns
+from tabsynth.columns.base import Claim, Profile, Values, columns, holds_objects
 from tabsynth.schema.dtype import is_text, restore
 
 _DATES = (
@@ -34,6 +34,17 @@ _DATES = (
 )
 _TIMES = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H%M%S")
 _ZONES = ("", "Z", "%z")
+FORMATS = (
+    *_DATES,
+    *(
+        f"{date}{joint}{time}{zone}"
+        for date in _DATES[:7]
+        for time in _TIMES[:3]
+        for joint in ("T", " ")
+        for zone in ("", "Z")
+    ),
+)
+"""Formats that are told apart where each cell is read by itself."""
 _PROBE = 200
 """Distinct values that a format is tried on before all of them are read."""
 
@@ -114,7 +125,7 @@ class Datetime(ContinuousType):
             claim = self.claims(profile)
             form = claim.parameters["format"] if claim else "%Y-%m-%d"
         times = _read(texts, form)
-        ticks = np.append(_ticks(times, self._unit()), np.int64(0))[codes]
+        ticks = np.append(_ticks(times, self.unit()), np.int64(0))[codes]
         bad = np.append(times.isna().to_numpy(dtype=bool), True)[codes] & ~missing
         if bad.any():
             raise self._misfit(
@@ -124,6 +135,48 @@ class Datetime(ContinuousType):
                 "Give the right format: in the schema, or set the type to text.",
             )
         return Values(np.where(missing, 0, ticks), missing)
+
+    def read(self, series: pd.Series) -> Values:
+        """Turn dates, typed or text, into int64 ticks of wall-clock time."""
+        gaps = series.isna().to_numpy(dtype=bool)
+        if pd.api.types.is_datetime64_any_dtype(series.dtype):
+            times = series
+        elif is_text(self.column.dtype) or not holds_objects(series):
+            codes, uniques = pd.factorize(series)
+            texts = pd.Series([*uniques, ""], dtype=object).astype("str")
+            known = _read(texts, self.column.get("format", "%Y-%m-%d"))
+            times = known.where(~texts.isin(list(self.missing_values))).iloc[codes]
+        else:
+            written = series.map(lambda cell: isinstance(cell, str)).to_numpy(dtype=bool)
+            cells: pd.Series = series.where(~written, None)
+            times = pd.Series(pd.to_datetime(cells, errors="coerce", utc=True))
+            spec = self.column.dtype
+            zone = spec.get("zone") if isinstance(spec, Mapping) else None
+            times = times.dt.tz_convert(zone or "UTC").dt.tz_localize(None)
+        gaps = gaps | times.isna().to_numpy(dtype=bool)
+        ticks = _ticks(times, self.unit())
+        low, high = self.limits()
+        if low is not None or high is not None:
+            ticks = np.clip(ticks, low, high)
+        return Values(np.where(gaps, 0, ticks), gaps)
+
+    def votes(self, series: pd.Series) -> np.ndarray:
+        """Return the first of `FORMATS` that each text fits, int64 (n_rows,); -1 for none."""
+        codes, uniques = pd.factorize(series)
+        texts = pd.Series([*uniques, ""], dtype=object).astype("str")
+        fitting = np.full(len(texts), -1)
+        for place, form in enumerate(FORMATS):
+            rest = np.flatnonzero(fitting < 0)
+            marks = {mark for mark in "-/.:, TZ" if mark in form}
+            for mark in marks:
+                held = texts.iloc[rest].str.contains(mark, regex=False).to_numpy(dtype=bool)
+                rest = rest[held]
+            if form in ("%Y%m%d",):
+                rest = rest[texts.iloc[rest].str.fullmatch(r"\d{8}").to_numpy(dtype=bool)]
+            if len(rest):
+                fits = _read(texts.iloc[rest], form).notna().to_numpy(dtype=bool)
+                fitting[rest[fits]] = place
+        return fitting[codes]
 
     def _parse_typed(self, series: pd.Series, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         if not pd.api.types.is_datetime64_any_dtype(series.dtype):
@@ -138,9 +191,9 @@ class Datetime(ContinuousType):
                 )
         else:
             times = series
-        return _ticks(times, self._unit()), missing
+        return _ticks(times, self.unit()), missing
 
-    def _unit(self) -> str:
+    def unit(self) -> str:
         """Return the unit of ticks: that of the dtype, microseconds for texts."""
         spec = self.column.dtype
         text = str(spec.get("arrow", "") if isinstance(spec, Mapping) else spec)
@@ -149,7 +202,7 @@ class Datetime(ContinuousType):
     def render(self, values: Values) -> pd.Series:
         """Write dates in the column's dtype, text columns in the column's format."""
         spec, name = self.column.dtype, self.column.name
-        unit = self._unit()
+        unit = self.unit()
         ticks = np.where(values.missing, 0, values.data).astype(np.int64)
         if not is_text(spec):
             return restore(ticks.view(f"datetime64[{unit}]"), values.missing, spec, name)
@@ -161,7 +214,7 @@ class Datetime(ContinuousType):
 
     def limits(self) -> tuple[float | None, float | None]:
         """Return the declared earliest and latest time as ticks."""
-        unit = self._unit()
+        unit = self.unit()
         ticks = [
             None if bound is None else int(_ticks(pd.Series([pd.Timestamp(str(bound))]), unit)[0])
             for bound in (self.column.get("minimum"), self.column.get("maximum"))

@@ -171,7 +171,9 @@ class Identifier(UnlearntType):
             self.column.name,
             gaps=summary.gaps > 0 or bool(self.column.get("nullable", False)),
             unique=bool(self.column.get("unique", True)),
-            share=min(1.0, summary.distinct.estimate() / max(summary.present, 1)),
+            share=min(1.0, summary.distinct.estimate() / summary.present)
+            if summary.present
+            else 1.0,
             consecutive=bool(self.column.get("consecutive", False)),
             start=self.column.get("start"),
             numbers=numbers,

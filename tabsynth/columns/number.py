@@ -18,6 +18,9 @@ from tabsynth.schema.dtype import is_text, restore
 _NUMBER = r"[+-]?(?:0|[1-9]\d*)?(?:\.\d*)?(?:[eE][+-]?\d+)?"
 _COMMA = r"[+-]?(?:0|[1-9]\d*)?(?:,\d+)?"
 _DIGIT = r".*\d.*"
+_WIDEST = 2.0**62
+MOST_PLACES = 6
+"""Most decimal places that are told apart where each cell is read by itself."""
 
 
 @columns.register("number")
@@ -111,6 +114,46 @@ class Number(ContinuousType):
             )
         return Values(data, missing)
 
+    def read(self, series: pd.Series) -> Values:
+        """Turn numbers or their texts into int64 where stored as integers, else float64.
+
+        Numbers beyond a 64-bit integer are put on its bounds.
+        """
+        gaps = series.isna().to_numpy(dtype=bool)
+        if _may_be_text(series):
+            gaps = gaps | series.isin(list(self.missing_values)).to_numpy(dtype=bool)
+        data = _each(series, self.column.get("decimal"))
+        if data.dtype.kind == "f":
+            gaps = gaps | ~np.isfinite(data)
+            data = np.clip(np.where(gaps, 0.0, data), -_WIDEST, _WIDEST)
+        low, high = self.limits()
+        if low is not None or high is not None:
+            data = np.clip(data, low, high).astype(data.dtype)
+        return Values(np.where(gaps, data.dtype.type(0), data), gaps)
+
+    def decimals_of(self, series: pd.Series, values: Values) -> np.ndarray:
+        """Return how many decimal places each number has, int64 (n_rows,); -1 where missing.
+
+        Texts have as many as they show. More than `MOST_PLACES` are `MOST_PLACES` + 1. Texts with
+        a decimal comma have `MOST_PLACES` + 2 on top.
+        """
+        if _may_be_text(series):
+            codes, uniques = pd.factorize(series)
+            texts = pd.Series([*uniques, ""], dtype=object).astype("str").str.strip()
+            shown = texts.str.extract(r"[.,](\d*)$", expand=False).fillna("").str.len()
+            places = shown.clip(upper=MOST_PLACES + 1).to_numpy(dtype=np.int64)
+            odd = texts.str.contains("[eE]").to_numpy(dtype=bool)
+            places[odd] = MOST_PLACES + 1
+            comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)
+            places = (places + comma * (MOST_PLACES + 2))[codes]
+        else:
+            places = np.full(len(values), MOST_PLACES + 1)
+            numbers = values.data.astype(np.float64)
+            for fewer in range(MOST_PLACES, -1, -1):
+                scale = 10.0**fewer
+                places[np.rint(numbers * scale) / scale == numbers] = fewer
+        return np.where(values.missing, -1, places)
+
     def _parse_text(self, series: pd.Series, missing: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         codes, uniques = pd.factorize(series)
         texts = pd.Series(uniques).astype("str").str.strip()
@@ -202,6 +245,36 @@ def _is_numeric(series: pd.Series) -> bool:
         kind = pd.api.types.infer_dtype(series, skipna=True)
         return kind in ("integer", "floating", "mixed-integer-float", "decimal")
     return False
+
+
+def _may_be_text(series: pd.Series) -> bool:
+    """Return whether cells may be texts, as a column's dtype has it."""
+    dtype = series.dtype
+    return not isinstance(dtype, pd.CategoricalDtype) and pd.api.types.is_string_dtype(dtype)
+
+
+def _each(series: pd.Series, mark: str | None) -> np.ndarray:
+    """Return numbers as int64 where stored as integers, else float64; NaN for anything else."""
+    dtype = series.dtype
+    if pd.api.types.is_integer_dtype(dtype):
+        most = np.uint64(2**62)
+        if "uint64" in str(dtype).lower():
+            small: np.ndarray = np.minimum(series.to_numpy(dtype=np.uint64, na_value=0), most)
+        else:
+            small = np.clip(series.to_numpy(dtype=np.int64, na_value=0), -(2**62), 2**62)
+        whole: np.ndarray = small.astype(np.int64)
+        return whole
+    if pd.api.types.is_float_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    codes, uniques = pd.factorize(series)
+    distinct = pd.Series([*uniques, None], dtype=object)
+    if mark != ".":
+        texts = distinct.where(distinct.map(lambda cell: isinstance(cell, str)), "").astype("str")
+        texts = texts.str.strip()
+        comma = texts.str.contains(",") & (texts.str.fullmatch(_COMMA) | (mark == ","))
+        distinct = distinct.where(~comma, texts.str.replace(",", ".", regex=False))
+    numbers = pd.to_numeric(distinct, errors="coerce")
+    return numbers.to_numpy(dtype=np.float64, na_value=np.nan)[codes]
 
 
 def _typed(series: pd.Series, missing: np.ndarray, name: str) -> np.ndarray:

@@ -260,7 +260,9 @@ class Personal(UnlearntType):
             gaps=summary.gaps > 0 or bool(self.column.get("nullable", False)),
             kind=kind,
             unique=bool(self.column.get("unique", False)),
-            share=min(1.0, summary.distinct.estimate() / max(summary.present, 1)),
+            share=min(1.0, summary.distinct.estimate() / summary.present)
+            if summary.present
+            else 1.0,
             style=Style(locale, case, written if kind == "full_name" else None),
             stages=stages,
         )
