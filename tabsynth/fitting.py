@@ -190,7 +190,7 @@ def fit_openly(
     """
     require_rows(len(table))
     choice = choose_model(wish.model, len(table), conditional=wish.conditional)
-    model = wish.build(choice, table.columns)
+    model = wish.build(choice, list(table.columns))
     if checkpoint is not None and not isinstance(model, IterativeModel):
         raise ConfigError(
             f"Model {choice.model!r} is not trained in steps, so it has no checkpoint. Leave "

@@ -9,9 +9,9 @@ from tabsynth.evaluation import plausibility as module
 from tabsynth.evaluation.plausibility import plausibility
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.models.independent import Independent
+from tabsynth.plan import make_plan
 from tabsynth.schema import Column
 from tabsynth.selection import Rejection
-from tabsynth.workflow import make_plan
 
 
 def stays(n_rows=1_500):

@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 from tabsynth import ConfigError, DataError, SchemaError, deidentify
+from tabsynth.plan import make_plan
 from tabsynth.schema import Column, Schema
-from tabsynth.workflow import make_plan
 
 
 def patients(n_rows=300):

@@ -227,8 +227,8 @@ def deidentify(
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
     from tabsynth.model_file import seed_of, training_of
+    from tabsynth.plan import make_plan
     from tabsynth.workflow import deidentify as make
-    from tabsynth.workflow import make_plan
 
     terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
     if terms is not None and terms.public_rows is None and count.relative and count.value != 1:

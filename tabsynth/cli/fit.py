@@ -85,9 +85,9 @@ def fit(
     outputs.check()
 
     from tabsynth.model_file import privacy_of, seed_of, training_of
+    from tabsynth.plan import make_plan
     from tabsynth.random import Streams
     from tabsynth.synthesizer import Synthesizer
-    from tabsynth.workflow import make_plan
 
     terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
     seed = seed_of(seed, checkpoint)

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from tabsynth.evaluation.plausibility import Rejected
     from tabsynth.evaluation.result import Evaluation, Score
     from tabsynth.fair import Parity
+    from tabsynth.plan import Plan
     from tabsynth.schema import Schema
-    from tabsynth.workflow import Plan
 
 SPREAD = ("mean", "standard_deviation", "minimum", "maximum")
 """Details of a score over several seeds that are shown."""

@@ -52,8 +52,8 @@ def plan(
     check_standard_input(input_format, table)
     check_inputs(table, schema)
 
+    from tabsynth.plan import make_plan
     from tabsynth.random import Streams
-    from tabsynth.workflow import make_plan
 
     terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
     drawn, seed = seed is None, Streams(seed).seed

@@ -52,11 +52,11 @@ def read_terms(
     if terms is not None and schema is None and not accept_inferred_schema:
         raise PrivacyError(
             "A privacy budget needs a schema that was reviewed: what each column is, and as far "
-            "as it is known without looking at the rows its bounds and categories. Two commands:\n"
-            f"  tabsynth inspect {table} -o schema.yaml    review and edit it, then\n"
-            f"  tabsynth deidentify {table} --schema schema.yaml --epsilon {epsilon:g}\n"
-            "Or give --accept-inferred-schema, which takes the column types and nothing else from "
-            "the rows; the result is then not differentially private."
+            "as it is known without looking at the rows its bounds and categories. Run 'tabsynth "
+            f"inspect {table} -o schema.yaml', review and edit that file, then run 'tabsynth "
+            f"deidentify {table} --schema schema.yaml --epsilon {epsilon:g}'. Or give "
+            "--accept-inferred-schema, which takes the column types and nothing else from the "
+            "rows; the result is then not differentially private."
         )
     return terms
 

@@ -74,7 +74,9 @@ ALLOWED: dict[str, set[str]] = {
         *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
         *("schema", "io", *LEAVES),
     },
+    "plan": {"choice", "codec", "fair", "fitting", "schema", "selection", *LEAVES},
     "workflow": {
+        "plan",
         "artifact",
         "fitting",
         "model_file",
@@ -91,7 +93,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "cli": {
         *("workflow", "synthesizer", "artifact", "codec", "models", "privacy", "columns", "fair"),
-        *("fitting", "model_file"),
+        *("fitting", "model_file", "plan"),
         *("schema", "io"),
         *("evaluation", "audit", "report", "datasets", "benchmark", "config", *LEAVES),
     },

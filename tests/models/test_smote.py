@@ -10,11 +10,11 @@ from tabsynth import deidentify
 from tabsynth.encoding import Block, EncodedTable, Layout
 from tabsynth.errors import PrivacyError
 from tabsynth.models.smote import Smote, SmoteParameters
+from tabsynth.plan import make_plan
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.synthesizer import Synthesizer
 from tabsynth.testing import check_encoded
-from tabsynth.workflow import make_plan
 
 
 def drawn(table, n=5_000, **values):
