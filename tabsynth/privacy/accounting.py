@@ -35,6 +35,8 @@ MOST_COMPOSED = 60.0
 """Above this epsilon, loss distributions are not composed: Renyi divergences are as tight there."""
 LEAST_DELTA = 1e-10
 """Below this delta, rounding in the Fourier transform could show."""
+MOST_CELLS = 1 << 23
+"""Nor are they on a finer mesh than this."""
 MOST_NOISE, LEAST_NOISE = 1e5, 1e-2
 """Between them, noise is searched for."""
 _ERROR = 0.01
@@ -268,7 +270,11 @@ def _composed(history: History, delta: float, bound: float) -> float:
 
     accountant = PRVAccountant()
     accountant.history = list(history)
+    steps = sum(times for _, _, times in history)
     error = min(max(_ERROR * bound, 5e-4), 0.1)
+    cells = 2 * (bound + 3) * math.sqrt(steps * math.log(12e3 / delta) / 2) / error
+    if cells > MOST_CELLS:
+        return math.inf
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:

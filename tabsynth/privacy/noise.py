@@ -79,7 +79,7 @@ class Noise:
             raise PrivacyError("Only whole numbers get discrete noise.")
         if not (np.isfinite(sigma) and sigma > 0):
             raise PrivacyError(f"sigma must be a positive number. Got {sigma!r}.")
-        if counts.size and int(np.abs(counts).max()) > MOST_COUNT:
+        if counts.size and max(int(counts.max()), -int(counts.min())) > MOST_COUNT:
             raise PrivacyError(f"Counts above {MOST_COUNT:,} are not supported.")
         flat = counts.astype(np.int64).reshape(-1)
         if not len(flat):

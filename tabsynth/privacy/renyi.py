@@ -11,6 +11,9 @@ import numpy as np
 History = tuple[tuple[float, float, int], ...]
 """Noise, rate and number of steps of sampled Gaussian releases."""
 _SMALL, _LARGEST = 64, 8192
+_LEAST_NOISE = 0.05
+"""With less noise, orders that are no whole numbers are not integrated."""
+_SMALL_ORDERS = 1 + np.geomspace(0.01, 7.9, 48)
 _WHOLE_ORDERS = np.concatenate(
     [np.arange(1, _SMALL + 1), np.geomspace(_SMALL + 1, _LARGEST, 80).astype(np.int64)]
 )
@@ -58,8 +61,8 @@ def converted(rho: Any, order: Any, delta: float) -> Any:
 def _divergence(noise: float, rate: float) -> np.ndarray:
     """Return a bound on the Renyi divergences of one sampled step at all orders, float64.
 
-    Exact at whole orders. (order - 1) times the divergence is a convex function of the order, so
-    that the straight line between two of them bounds it from above.
+    Exact at whole orders, and at small ones between. (order - 1) times the divergence is a convex
+    function of the order, so that straight lines between these bound it from above.
 
     References
     ----------
@@ -75,9 +78,29 @@ def _divergence(noise: float, rate: float) -> np.ndarray:
     most = np.maximum.reduceat(terms, first)
     lengths = np.diff(first, append=len(terms))
     total = most + np.log(np.add.reduceat(np.exp(terms - np.repeat(most, lengths)), first))
-    logs = np.concatenate([[0.0], np.logaddexp(0.0, total)])
-    found: np.ndarray = np.interp(_ORDERS, _WHOLE_ORDERS, logs) / (_ORDERS - 1)
+    orders, logs = _WHOLE_ORDERS, np.concatenate([[0.0], np.logaddexp(0.0, total)])
+    if noise >= _LEAST_NOISE:
+        orders = np.concatenate([orders, _SMALL_ORDERS])
+        logs = np.concatenate([logs, _integrated(noise, rate)])
+    rising = np.argsort(orders)
+    found: np.ndarray = np.interp(_ORDERS, orders[rising], logs[rising]) / (_ORDERS - 1)
     return found
+
+
+def _integrated(noise: float, rate: float) -> np.ndarray:
+    """Return the logarithms of the moments of small orders, float64.
+
+    The trapezoidal rule converges faster than any power of the step here, and what it leaves is
+    below the rounding that is added on top.
+    """
+    from scipy.special import logsumexp
+
+    step = min(noise / 8, noise**2 / 2)
+    x = np.arange(-13 * noise, _SMALL_ORDERS[-1] + 13 * noise, step)
+    gain = np.logaddexp(math.log1p(-rate), math.log(rate) + (2 * x - 1) / (2 * noise**2))
+    terms = _SMALL_ORDERS[:, None] * gain - x**2 / (2 * noise**2)
+    logs = logsumexp(terms, axis=1) + math.log(step / (noise * math.sqrt(2 * math.pi)))
+    return np.asarray(np.maximum(logs, 0.0) + 1e-12)
 
 
 @lru_cache(maxsize=1)
