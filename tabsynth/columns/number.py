@@ -143,7 +143,7 @@ class Number(ContinuousType):
             shown = texts.str.extract(r"[.,](\d*)$", expand=False).fillna("").str.len()
             places = shown.clip(upper=MOST_PLACES + 1).to_numpy(dtype=np.int64)
             odd = texts.str.contains("[eE]").to_numpy(dtype=bool)
-            places[odd] = MOST_PLACES + 1
+            places = np.where(odd, MOST_PLACES + 1, places)
             comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)
             places = (places + comma * (MOST_PLACES + 2))[codes]
         else:

@@ -20,7 +20,7 @@ from tabsynth.privacy.noise import Noise
 
 FALSE_POSITIVES = 1e-3
 """Probability that any empty cell at all passes for a filled one where bounds are looked for."""
-SINGLE_VALUES = 256
+SINGLE_VALUES = 128
 """Most whole numbers between two bounds that get a cell each."""
 MOST_CELLS = 256
 FEWEST_CELLS = 16
