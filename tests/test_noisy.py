@@ -240,9 +240,11 @@ def test_known_counts_are_off_by_their_noise():
 SENTINELS = ("9.87654321", "987654321", "1.2345678", "zebra", "2345678")
 
 
-def leaks(n_seeds=50, monkeypatch=None):
+def leaks(n_seeds=50):
     """Return in how many of the fits a sentinel can be seen."""
-    frame, schema = clinic(1500), clinic_schema()
+    frame, declared = clinic(1500), clinic_schema(day={"format": "%Y-%m-%d"})
+    columns = tuple(column for column in declared if column.name not in ("name", "note"))
+    frame, schema = frame[[column.name for column in columns]], replace(declared, columns=columns)
     rows = [
         {"cost": "987654321.0", "ward": "zebra"},
         {"cost": "1.2345678", "sex": "zebra"},

@@ -78,8 +78,12 @@ class Scale:
 def purchases(
     type_: ContinuousType, limits: tuple[float | None, float | None]
 ) -> tuple[bool, bool, bool]:
-    """Return whether format, scale and bounds of a column have to be bought besides its cells."""
-    return _votes_on_notation(type_), _votes_on_scale(type_), None in limits
+    """Return whether format, scale and bounds of a column have to be bought besides its cells.
+
+    A format tells the scale too.
+    """
+    notation = _votes_on_notation(type_)
+    return notation, _votes_on_scale(type_) and not notation, None in limits
 
 
 def voted(type_: ContinuousType, series: pd.Series, rho: float, buyer: Buyer) -> ContinuousType:

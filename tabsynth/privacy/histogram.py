@@ -385,7 +385,8 @@ def projected(noisy: np.ndarray, total: float) -> np.ndarray:
         return np.zeros(len(noisy))
     ordered = np.sort(noisy)[::-1]
     excess = (np.cumsum(ordered) - total) / np.arange(1, len(noisy) + 1)
-    last = int(np.flatnonzero(ordered > excess)[-1])
+    # The first one always belongs to them; only rounding could have it otherwise.
+    last = max(np.flatnonzero(ordered > excess), default=0)
     counts: np.ndarray = np.maximum(noisy - excess[last], 0.0)
     return counts
 
