@@ -455,7 +455,7 @@ RARE = dict.fromkeys(("DVET", "DREM", "DPHY", "DEYE", "DEAR"), (0, 20))
 @pytest.mark.parametrize("name", FIVE)
 def test_public_tables_come_back_up_to_the_noise_of_their_coding(name, coding):
     try:
-        frame = datasets.load(name).frame
+        frame = datasets.load(name)
     except DataError:
         pytest.skip("the table is not on this machine")
     rng = np.random.default_rng(0)

@@ -141,7 +141,7 @@ class Number(ContinuousType):
             codes, uniques = pd.factorize(series)
             texts = pd.Series([*uniques, ""], dtype=object).astype("str").str.strip()
             shown = texts.str.extract(r"[.,](\d*)$", expand=False).fillna("").str.len()
-            places = shown.clip(upper=MOST_PLACES + 1).to_numpy(dtype=np.int64)
+            places = shown.clip(upper=MOST_PLACES + 1).to_numpy(dtype=np.int64, copy=True)
             odd = texts.str.contains("[eE]").to_numpy(dtype=bool)
             places = np.where(odd, MOST_PLACES + 1, places)
             comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tabsynth.errors import BudgetExceeded
 from tabsynth.privacy import histogram
 from tabsynth.privacy.budget import PrivacyBudget
-from tabsynth.privacy.histogram import Buyer, Cells
+from tabsynth.privacy.cells import Cells, declared, enough, powers, projected, whole_counts
+from tabsynth.privacy.histogram import Buyer
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
 
@@ -89,7 +90,7 @@ def test_labels_that_many_rows_hold_are_shown_and_those_of_single_rows_are_not()
 
 @pytest.mark.parametrize("whole", [True, False])
 def test_powers_of_two_follow_each_other_without_a_gap(whole):
-    low, high = histogram.powers(whole)
+    low, high = powers(whole)
     assert (low <= high).all()
     following = high[:-1] + 1 if whole else np.nextafter(high[:-1], np.inf)
     wide = np.abs(high[:-1]) < 2**52
@@ -132,7 +133,7 @@ def test_no_bounds_are_found_where_there_are_no_numbers():
 )
 def test_cells_cover_their_bounds_and_every_row_is_in_one(numbers, whole, rho):
     data = np.array(numbers, dtype=np.float64)
-    before = histogram.declared(-3000.0, 3000.0, whole)
+    before = declared(-3000.0, 3000.0, whole)
     found = histogram.cells("counts", data, none(len(data)), before, len(data), rho, buyer())
     assert found.low[0] == -3000
     assert found.high[-1] == 3000
@@ -160,7 +161,7 @@ def test_without_noise_cells_hold_equally_many_rows_and_count_them_exactly():
 
 
 def test_few_whole_numbers_get_a_cell_each():
-    before = histogram.declared(1.0, 16.0, True)
+    before = declared(1.0, 16.0, True)
     found = histogram.cells("c", np.array([3.0, 3.0]), none(2), before, 2, FREE, buyer())
     assert found.low.tolist() == found.high.tolist() == list(range(1, 17))
     assert found.counts.tolist() == [0, 0, 2, *[0] * 13]
@@ -171,19 +172,19 @@ def test_few_whole_numbers_get_a_cell_each():
     st.floats(0, 1e5),
 )
 def test_projected_counts_are_not_negative_and_sum_to_the_total(noisy, total):
-    counts = histogram.projected(np.array(noisy), total)
+    counts = projected(np.array(noisy), total)
     assert (counts >= 0).all()
     assert counts.sum() == pytest.approx(total, abs=1e-6 * max(1.0, total, *map(abs, noisy)))
 
 
 def test_counts_that_are_right_already_stay_as_they_are():
     counts = np.array([3.0, 0.0, 5.0])
-    np.testing.assert_allclose(histogram.projected(counts, 8.0), counts)
+    np.testing.assert_allclose(projected(counts, 8.0), counts)
 
 
 @given(st.lists(st.floats(0, 1e4), max_size=40))
 def test_whole_counts_have_the_same_sum(counts):
-    whole = histogram.whole_counts(np.array(counts))
+    whole = whole_counts(np.array(counts))
     assert (whole >= 0).all()
     assert abs(int(whole.sum()) - sum(counts)) <= 0.501
 
@@ -192,7 +193,7 @@ def test_whole_counts_have_the_same_sum(counts):
     ("votes", "place"), [([1000, 0, 0], 0), ([0, 0, 1000], 2), ([900, 100, 1], 1), ([0, 0, 0], 0)]
 )
 def test_enough_leaves_out_what_nobody_or_nearly_nobody_votes_for(votes, place):
-    assert histogram.enough(np.array(votes), 2.0) == place
+    assert enough(np.array(votes), 2.0) == place
 
 
 def test_a_cell_of_a_single_number_is_one_point():
