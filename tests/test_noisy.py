@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tabsynth import datasets
+from tabsynth.columns import columns
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import DataError, PrivacyError
 from tabsynth.noisy import noisy_codec, private_schema
@@ -443,6 +444,73 @@ def test_every_dtype_comes_back(coding):
     assert (back["when"].dt.second == 0).all()
     error = np.abs(back["real"].quantile([0.1, 0.5, 0.9]) - frame["real"].quantile([0.1, 0.5, 0.9]))
     assert error.max() < 5e-5
+
+
+ODD_CELLS = [
+    *("1", "-2.50", "1,5", "1e5", "1e999", "-inf", "nan", " 7 ", "0x1F", "1_000", "abc", "", "?"),
+    *("true", "F", "yes", "2021-03-01", "2021-02-30", "99999-01-01", "03/04/2021", "07:30"),
+    *("7:5", "3 days 07:30:00", "9" * 40, "\u0661", "\U0001f600", "\x00", None),
+]
+OBJECTS = [
+    *(True, False, 1, 0, -3.5, float("inf"), 2**70, -(2**70), b"x", [1], {"a": 1}, pd.NaT, pd.NA),
+    *(pd.Timestamp("2021-01-01"), pd.Timestamp("2021-01-01", tz="UTC"), pd.Timedelta("1h")),
+]
+
+
+@pytest.mark.parametrize("kind", ["number", "datetime", "duration", "boolean", "category"])
+@pytest.mark.parametrize("dtype", ["str", "object"])
+def test_every_cell_is_read_without_an_error_and_as_if_it_were_alone(kind, dtype):
+    cells = ODD_CELLS if dtype == "str" else [*ODD_CELLS, *OBJECTS]
+    spec = "str" if dtype == "str" else {"object": "mixed"}
+    type_ = columns.get(kind)(Column("x", kind, dtype=spec), frozenset({"", "?"}))
+
+    def read(some):
+        series = pd.Series(np.empty(len(some), dtype=object), name="x")
+        series[:] = some
+        values = type_.read(series.astype("str") if dtype == "str" else series)
+        data = values.data if values.labels is None else np.array([*values.labels, 0], object)
+        data = data if values.labels is None else data[values.data]
+        return values.data.dtype, [
+            None if m else x for x, m in zip(data, values.missing, strict=True)
+        ]
+
+    together, every = read(cells)
+    for cell, found in zip(cells, every, strict=True):
+        alone, (single,) = read([cell])
+        assert alone == together
+        assert repr(single) == repr(found)
+
+
+@pytest.mark.parametrize("kind", ["phone", "national_id", "iban", "credit_card", "email", "url"])
+def test_personal_data_is_made_up_from_what_is_declared_alone(kind):
+    column = Column("p", "personal", parameters={"kind": kind, "nullable": True}, dtype="str")
+    found, ledger, _ = buy(pd.DataFrame({"p": ["secret"] * 40}, dtype="str"), Schema((column,)))
+    back = found.codec.decode(found.table, Streams(3))["p"]
+    assert back.nunique() > 30
+    assert "secret" not in json.dumps(found.codec.state())
+    assert [s.what for s in ledger.spends] == ["number of rows", "missing cells of column 'p'"]
+
+
+def test_categories_without_a_budget_are_all_that_is_released():
+    series = pd.Series(["a"] * 9 + ["b"] * 9 + ["c"], name="x", dtype="str")
+    column = Column("x", "category", parameters={"categories": ["c", "a"]}, dtype="str")
+    kind = columns.get("category")(column)
+    codec = kind.fit(kind.summarise(kind.parse(series)), Coding())
+    assert codec.labels == ("c", "a")
+    codes, offsets = codec.encode(kind.parse(series))
+    back = kind.render(codec.decode(codes, offsets, np.random.default_rng(0)))
+    assert back.tolist() == ["a"] * 9 + ["__other__"] * 9 + ["c"]
+
+
+def test_operating_system_noise_and_a_real_ledger_pay_for_a_table():
+    ledger = Ledger(PrivacyBudget(1.0))
+    rho = 0.15 * zcdp_rho(1.0, 1e-6)
+    limits = {"minimum": 0, "maximum": 9000}
+    schema = bounded_schema()
+    schema = schema.with_column(replace(schema["gain"], parameters=limits))
+    found = noisy_codec(schema, clinic(), CODINGS["bins"], ledger, Noise(), Streams(1), rho=rho)
+    assert 0 < ledger.epsilon() < 0.5
+    assert len(found.known) == len(found.codec.layout)
 
 
 FIVE = ("adult", "credit_default", "online_shoppers", "beijing_pm25", "nist_acs_ma2019")
