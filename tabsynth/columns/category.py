@@ -59,6 +59,7 @@ class Category(NominalType):
                 "least 1."
             )
         self.minimum_count = floor
+        self.categories()
 
     def categories(self) -> list[Any] | None:
         """Return the declared categories, as the column stores them; None without any.

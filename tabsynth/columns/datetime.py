@@ -45,6 +45,7 @@ FORMATS = (
     ),
 )
 """Formats that are told apart where each cell is read by itself."""
+_MARKS = "-/.:, TZ"
 _PROBE = 200
 """Distinct values that a format is tried on before all of them are read."""
 
@@ -165,14 +166,14 @@ class Datetime(ContinuousType):
         codes, uniques = pd.factorize(series)
         texts = pd.Series([*uniques, ""], dtype=object).astype("str")
         fitting = np.full(len(texts), -1)
+        held = {mark: texts.str.contains(mark, regex=False).to_numpy(dtype=bool) for mark in _MARKS}
+        eight = texts.str.fullmatch(r"\d{8}").to_numpy(dtype=bool)
         for place, form in enumerate(FORMATS):
-            rest = np.flatnonzero(fitting < 0)
-            marks = {mark for mark in "-/.:, TZ" if mark in form}
-            for mark in marks:
-                held = texts.iloc[rest].str.contains(mark, regex=False).to_numpy(dtype=bool)
-                rest = rest[held]
-            if form in ("%Y%m%d",):
-                rest = rest[texts.iloc[rest].str.fullmatch(r"\d{8}").to_numpy(dtype=bool)]
+            open_ = fitting < 0
+            for mark in _MARKS:
+                if mark in form:
+                    open_ &= held[mark]
+            rest = np.flatnonzero(open_ & eight if form == "%Y%m%d" else open_)
             if len(rest):
                 fits = _read(texts.iloc[rest], form).notna().to_numpy(dtype=bool)
                 fitting[rest[fits]] = place
@@ -246,7 +247,7 @@ def _may_fit(form: str, first: str) -> bool:
     """Return whether the punctuation of a format occurs in the first text at all."""
     if form == "%Y%m%d" and not (len(first) == 8 and first.isdigit()):
         return False
-    marks = {mark for mark in "-/.:, TZ" if mark in form}
+    marks = {mark for mark in _MARKS if mark in form}
     if "%z" in form and not (first.endswith("Z") or "+" in first or first.count("-") in (1, 3)):
         return False
     if ("%p" in form) != first.upper().endswith(("AM", "PM")):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import ClassVar
 
 import numpy as np
 import pandas as pd
 
 from tabsynth.columns._continuous import ContinuousType
-from tabsynth.columns.base import Claim, Profile, Values, columns
+from tabsynth.columns.base import Claim, Profile, Values, columns, holds_objects
 from tabsynth.errors import SchemaError
 from tabsynth.schema.dtype import is_text, restore
 
@@ -101,6 +102,9 @@ class Duration(ContinuousType):
         unit, gaps = self.unit(), series.isna().to_numpy(dtype=bool)
         low, high = self.limits()
         if not is_text(self.column.dtype):
+            if holds_objects(series):
+                single = series.map(lambda cell: isinstance(cell, (timedelta, np.timedelta64)))
+                series = series.where(single.to_numpy(dtype=bool), None)
             lengths = pd.Series(pd.to_timedelta(series, errors="coerce"))
             gaps = gaps | lengths.isna().to_numpy(dtype=bool)
             ticks = lengths.to_numpy(dtype=f"timedelta64[{unit}]").view(np.int64)

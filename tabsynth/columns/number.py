@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from tabsynth.columns._continuous import ContinuousType
-from tabsynth.columns.base import Claim, Profile, Values, columns
+from tabsynth.columns.base import Claim, Profile, Values, columns, holds_objects
 from tabsynth.encoding.distribution import Distribution
 from tabsynth.encoding.grid import Grid
 from tabsynth.errors import SchemaError
@@ -143,7 +144,7 @@ class Number(ContinuousType):
             shown = texts.str.extract(r"[.,](\d*)$", expand=False).fillna("").str.len()
             places = shown.clip(upper=MOST_PLACES + 1).to_numpy(dtype=np.int64, copy=True)
             odd = texts.str.contains("[eE]").to_numpy(dtype=bool)
-            places[odd] = MOST_PLACES + 1
+            places = np.where(odd, MOST_PLACES + 1, places)
             comma = texts.str.contains(",", regex=False).to_numpy(dtype=bool)
             places = (places + comma * (MOST_PLACES + 2))[codes]
         else:
@@ -266,6 +267,10 @@ def _each(series: pd.Series, mark: str | None) -> np.ndarray:
         return whole
     if pd.api.types.is_float_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if holds_objects(series):
+        allowed = (str, int, float, np.number, Decimal)
+        single = series.map(lambda cell: isinstance(cell, allowed)).to_numpy(dtype=bool)
+        series = series.where(single, None)
     codes, uniques = pd.factorize(series)
     distinct = pd.Series([*uniques, None], dtype=object)
     if mark != ".":

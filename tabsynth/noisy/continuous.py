@@ -19,7 +19,8 @@ from tabsynth.encoding.distribution import Distribution
 from tabsynth.errors import PrivacyError
 from tabsynth.noisy.nominal import Bought
 from tabsynth.privacy import histogram
-from tabsynth.privacy.histogram import Buyer, Cells
+from tabsynth.privacy.cells import Cells, declared, enough, most_voted, whole_counts
+from tabsynth.privacy.histogram import Buyer
 from tabsynth.schema import Column
 from tabsynth.schema.dtype import is_text
 
@@ -78,8 +79,12 @@ class Scale:
 def purchases(
     type_: ContinuousType, limits: tuple[float | None, float | None]
 ) -> tuple[bool, bool, bool]:
-    """Return whether format, scale and bounds of a column have to be bought besides its cells."""
-    return _votes_on_notation(type_), _votes_on_scale(type_), None in limits
+    """Return whether format, scale and bounds of a column have to be bought besides its cells.
+
+    A format tells the scale too.
+    """
+    notation = _votes_on_notation(type_)
+    return notation, _votes_on_scale(type_) and not notation, None in limits
 
 
 def voted(type_: ContinuousType, series: pd.Series, rho: float, buyer: Buyer) -> ContinuousType:
@@ -89,7 +94,7 @@ def voted(type_: ContinuousType, series: pd.Series, rho: float, buyer: Buyer) ->
     votes = type_.votes(series)
     counts = np.bincount(votes[votes >= 0], minlength=len(options))
     noisy, _ = buyer.counts(f"format of column {type_.column.name!r}", counts, rho)
-    return with_parameters(type_, format=options[histogram.most_voted(noisy)])
+    return with_parameters(type_, format=options[most_voted(noisy)])
 
 
 def scaled(
@@ -108,7 +113,7 @@ def scaled(
             votes[values.data % steps[place] == 0] = place
         counts = np.bincount(votes[~values.missing], minlength=len(steps))
         noisy, sigma = buyer.counts(f"granularity of column {name!r}", counts, rho)
-        return type_, Scale(steps[histogram.enough(noisy, sigma)])
+        return type_, Scale(steps[enough(noisy, sigma)])
     assert isinstance(type_, Number)
     if not _votes_on_scale(type_):
         return type_, Scale(1, _declared_decimals(type_))
@@ -118,10 +123,10 @@ def scaled(
     noisy, sigma = buyer.counts(f"decimals of column {name!r}", counts, rho)
     comma = bool(noisy[width + 1 :].sum() > noisy[1:width].sum())
     shown = np.append(noisy[:1], noisy[width + 1 :] if comma else noisy[1:width])
-    most = histogram.enough(shown, sigma)
+    most = enough(shown, sigma)
     decimals = None if most > MOST_PLACES else most
     if is_text(type_.column.dtype) and decimals:
-        fewest = decimals - histogram.enough(shown[: most + 1][::-1], sigma, 0.05)
+        fewest = decimals - enough(shown[: most + 1][::-1], sigma, 0.05)
         type_ = with_parameters(type_, places=[fewest, decimals])
         if comma:
             type_ = with_parameters(type_, decimal=",")
@@ -173,7 +178,7 @@ def buy_numbers(
     if not nullable and low is not None:
         index, gaps = np.where(gaps, low, index), np.zeros(len(gaps), dtype=bool)
     if low is not None and high is not None:
-        before: Cells | None = histogram.declared(low, high, scale.whole)
+        before: Cells | None = declared(low, high, scale.whole)
     else:
         what = f"bounds of column {name!r}"
         before = histogram.bounds(what, index, gaps, scale.whole, (low, high), rho[0], buyer)
@@ -208,7 +213,7 @@ def _fitted(
     counts, missing = cells.projected(n_rows)
     points, cell = cells.spread(POINTS)
     shares = 1.0 / np.bincount(cell, minlength=len(counts))[cell]
-    whole = histogram.whole_counts(counts[cell] * shares)
+    whole = whole_counts(counts[cell] * shares)
     numbers = scale.number(points)
     held = whole > 0
     if not held.any():  # noise has it that all cells are missing

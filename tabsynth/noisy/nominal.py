@@ -15,6 +15,7 @@ from tabsynth.columns.category import OTHER, Category
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import PrivacyError
 from tabsynth.privacy import histogram
+from tabsynth.privacy.cells import projected, whole_counts
 from tabsynth.privacy.histogram import Buyer
 from tabsynth.schema import Column
 from tabsynth.schema.arrays import TEXT
@@ -94,7 +95,7 @@ def buy_labels(
         counts = counts[: gap + nullable]
         noisy, sigma = buyer.counts(what, counts, rho)
         raw, noise = noisy.astype(np.float64), sigma
-        believed = histogram.projected(raw, n_rows)
+        believed = projected(raw, n_rows)
     else:
         held = LabelCounts.of(values)
         found = [label for (_, label), _ in held.counts.items()]
@@ -113,7 +114,7 @@ def buy_labels(
         raw = np.array([*parts, rest, *gaps])
         noise = float(np.sqrt((sigma**2 * (len(raw) - 1) + deviation**2) / len(raw)))
         trusted = np.array([*parts, rest if rest > _OTHERS_FROM * deviation else 0.0, *gaps])
-        believed = histogram.projected(trusted, n_rows)
+        believed = projected(trusted, n_rows)
         if not nullable and listed:
             values = _filled(values, listed[0])
     if isinstance(type_, Category):
@@ -123,7 +124,7 @@ def buy_labels(
                 f"Column {column.name!r}: noise hides every value, so none can be shown. Declare "
                 "its categories: [...] in the schema, or give a larger epsilon."
             )
-    whole = histogram.whole_counts(believed).tolist()
+    whole = whole_counts(believed).tolist()
     keys = [key_of(label) for label in (*listed, _OTHER)][: len(listed) + others]
     summary = LabelCounts(dict(zip(keys, whole, strict=False)), whole[-1] if nullable else 0)
     type_ = _with(type_, nullable=nullable)
