@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,6 +16,8 @@ from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
 
+Groups = Mapping[int, np.ndarray]
+"""Of some blocks: the group of each of their codes."""
 MOST_CELLS = 1 << 24
 """Most cells of a table of counts."""
 
@@ -80,7 +82,12 @@ class TrainingData(Protocol):
         how much noise they have.
         """
 
-    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+    def measure(
+        self,
+        sets: Sequence[tuple[int, ...]],
+        rho: float = math.inf,
+        groups: Groups | None = None,
+    ) -> list[Counts]:
         """Return the counts of the code combinations of sets of blocks.
 
         Parameters
@@ -89,6 +96,9 @@ class TrainingData(Protocol):
             Indices of blocks.
         rho : float
             What all of them together may cost; has no effect without a budget.
+        groups : mapping of int to ndarray of int, optional
+            Of a block: the group that each of its codes is counted in; computed from what is public
+            or was released.
 
         Raises
         ------
@@ -103,6 +113,7 @@ class TrainingData(Protocol):
         *,
         weights: Sequence[float] | None = None,
         penalties: Sequence[float] | None = None,
+        groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated worst, or nearly.
 
@@ -116,6 +127,8 @@ class TrainingData(Protocol):
             What the choice may cost.
         weights, penalties : sequence of float, optional
             1 and 0 where left out; computed from what is public or was released.
+        groups : mapping of int to ndarray of int, optional
+            As for `measure`.
         """
 
 
@@ -156,9 +169,16 @@ class ExactTrainingData:
         """Return the exact counts of the codes of each block."""
         return self.measure([with_parent(self.layout, block) for block in range(len(self.layout))])
 
-    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+    def measure(
+        self,
+        sets: Sequence[tuple[int, ...]],
+        rho: float = math.inf,
+        groups: Groups | None = None,
+    ) -> list[Counts]:
         """Return exact counts."""
-        return [Counts(tuple(s), counted(self._table, s).astype(np.float64), 0.0) for s in sets]
+        return [
+            Counts(tuple(s), counted(self._table, s, groups).astype(np.float64), 0.0) for s in sets
+        ]
 
     def choose(
         self,
@@ -167,9 +187,10 @@ class ExactTrainingData:
         *,
         weights: Sequence[float] | None = None,
         penalties: Sequence[float] | None = None,
+        groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated worst."""
-        return int(np.argmax(_scores(self._table, estimates, weights, penalties)))
+        return int(np.argmax(_scores(self._table, estimates, weights, penalties, groups)))
 
 
 class PrivateTrainingData:
@@ -231,7 +252,12 @@ class PrivateTrainingData:
         """Return the noisy counts that were bought to find the codes."""
         return self._known
 
-    def measure(self, sets: Sequence[tuple[int, ...]], rho: float = math.inf) -> list[Counts]:
+    def measure(
+        self,
+        sets: Sequence[tuple[int, ...]],
+        rho: float = math.inf,
+        groups: Groups | None = None,
+    ) -> list[Counts]:
         """Return counts with discrete Gaussian noise, `rho` shared evenly; debits first."""
         if not len(sets):
             return []
@@ -241,7 +267,7 @@ class PrivateTrainingData:
         return [
             Counts(
                 tuple(s),
-                self._noise.counts(counted(self._table, s), sigma).astype(np.float64),
+                self._noise.counts(counted(self._table, s, groups), sigma).astype(np.float64),
                 sigma,
             )
             for s in sets
@@ -254,6 +280,7 @@ class PrivateTrainingData:
         *,
         weights: Sequence[float] | None = None,
         penalties: Sequence[float] | None = None,
+        groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated badly: exponential mechanism; debits first."""
         epsilon = math.sqrt(8 * _affordable(rho, self.rho))
@@ -261,7 +288,7 @@ class PrivateTrainingData:
         self._ledger.debit(
             Spend("which columns depend on each other", "exponential", epsilon, sensitivity=most)
         )
-        scores = _scores(self._table, estimates, weights, penalties)
+        scores = _scores(self._table, estimates, weights, penalties, groups)
         return self._noise.choose(scores, epsilon, most)
 
     def _words(self, blocks: Sequence[int]) -> str:
@@ -275,7 +302,7 @@ def with_parent(layout: Layout, block: int) -> tuple[int, ...]:
     return (block,) if parent is None else (parent, block)
 
 
-def counted(table: EncodedTable, blocks: Sequence[int]) -> np.ndarray:
+def counted(table: EncodedTable, blocks: Sequence[int], groups: Groups | None = None) -> np.ndarray:
     """Return the exact counts of the code combinations of a few blocks, int64.
 
     Raises
@@ -283,10 +310,17 @@ def counted(table: EncodedTable, blocks: Sequence[int]) -> np.ndarray:
     PrivacyError
         If there would be too many cells.
     """
-    shape = tuple(int(table.layout.sizes[block]) for block in blocks)
+    shape, columns = [], []
+    for block in blocks:
+        column, size = table.codes[:, block], int(table.layout.sizes[block])
+        if groups is not None and block in groups:
+            group = groups[block]
+            column, size = group[column], int(group.max()) + 1
+        shape.append(size)
+        columns.append(column)
     if math.prod(shape) > MOST_CELLS:
         raise PrivacyError(f"A table of {math.prod(shape):,} counts is larger than is allowed.")
-    cells = np.ravel_multi_index(tuple(table.codes[:, block] for block in blocks), shape)
+    cells = np.ravel_multi_index(tuple(columns), tuple(shape))
     return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
 
 
@@ -295,9 +329,10 @@ def _scores(
     estimates: Sequence[Counts],
     weights: Sequence[float] | None,
     penalties: Sequence[float] | None,
+    groups: Groups | None,
 ) -> np.ndarray:
     """Return how badly each set is estimated, float64 (n_sets,)."""
-    errors = [np.abs(counted(table, e.blocks) - e.values).sum() for e in estimates]
+    errors = [np.abs(counted(table, e.blocks, groups) - e.values).sum() for e in estimates]
     scores = np.array(errors) - (0.0 if penalties is None else np.asarray(penalties))
     return scores * (1.0 if weights is None else np.asarray(weights))
 
