@@ -123,6 +123,14 @@ def test_a_cost_beyond_composing_is_the_bound_from_renyi_divergences():
     assert 679.196 < ours < 1.06 * 679.196  # what another accountant says
 
 
+def test_hardly_any_noise_and_hardly_any_information_have_a_cost_too():
+    for kind, rate in (("gaussian", 1.0), ("sampled gaussian", 0.1), ("exponential", 1.0)):
+        least, most = (epsilon_of([Spend("x", kind, n, 1, rate)], 1e-6) for n in (1e-12, 1e12))
+        least, most = (most, least) if kind == "exponential" else (least, most)
+        assert least > 1e4
+        assert most < 1e-3
+
+
 def test_a_delta_too_small_for_composing_is_still_bounded():
     history = [(3.0, RATE, 200)]
     tiny, small = (epsilon_of(spends_of(history), delta) for delta in (1e-13, 1e-9))
