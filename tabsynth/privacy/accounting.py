@@ -218,6 +218,8 @@ def noise_for(
                 f"epsilon = {epsilon:g} is too small for {steps:,} steps of training. Give a "
                 "larger epsilon, or take the model 'marginal'."
             )
+    while cost(high) > epsilon:  # where the two were rounded differently
+        high *= 1 + 1e-6
     return _closer(cost, bound, high, epsilon)
 
 
@@ -229,10 +231,12 @@ def _closer(
     What is saved over `bound` hardly depends on the noise, so that few costs are computed.
     """
     low, found = 0.0, cost(high)
+    if not (found > 0 and bound(high) > 0):
+        return high
     aim, ratio = epsilon * (1 - _CLOSE / 4), found / bound(high)
 
     def needed(epsilon: float) -> float:
-        return _least(lambda noise: bound(noise) * ratio <= epsilon, within=1e-4)
+        return _least(lambda noise: bound(noise) * ratio <= epsilon, MOST_NOISE, within=1e-4)
 
     for _ in range(_TRIES):
         if high <= max(low, needed(epsilon)) * (1 + _CLOSE) or high < LEAST_NOISE:

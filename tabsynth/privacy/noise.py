@@ -6,6 +6,7 @@ numbers get noise from OpenDP, whose samplers are exact. Gradients get it here, 
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cache
 from typing import Any
@@ -63,10 +64,10 @@ class Noise:
 
         Notes
         -----
-        The variance of what is added is ``sigma**2 + MORE_VARIANCE``. A discrete Gaussian tells a
-        trifle more than a continuous one of the same variance; with the variance that rounding a
-        continuous one would add (1/12), and a little on top, it tells no more at any epsilon, so
-        that every account of Gaussian noise holds for it.
+        The variance of what is added is ``sigma**2 + MORE_VARIANCE`` (`deviation`). A discrete
+        Gaussian tells a trifle more than a continuous one of the same variance; with the variance
+        that rounding a continuous one would add (1/12), and a little on top, it tells no more at
+        any epsilon, so that every account of Gaussian noise holds for it.
 
         Privacy: a count that one row changes by 1 is covered by ``sigma`` over a sensitivity of 1.
         About 20 microseconds a cell.
@@ -84,7 +85,7 @@ class Noise:
         flat = counts.astype(np.int64).reshape(-1)
         if not len(flat):
             return flat.reshape(counts.shape)
-        scale = float(np.sqrt(sigma**2 + MORE_VARIANCE))
+        scale = deviation(float(sigma))
         if self._rng is not None:
             noise = np.rint(self._rng.normal(0.0, float(sigma), len(flat))).astype(np.int64)
             return (flat + noise).reshape(counts.shape)
@@ -163,6 +164,19 @@ class Noise:
         level = (bits.astype(np.float64) + 0.5) * 2.0**-53
         radius, angle = np.sqrt(-2.0 * np.log(level[:half])), 2.0 * np.pi * level[half:]
         return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n]
+
+
+def deviation(sigma: float) -> float:
+    """Return the parameter of the discrete Gaussian that counts get for `sigma`.
+
+    For what depends on the noise itself, such as a threshold that it passes by chance.
+
+    Examples
+    --------
+    >>> round(deviation(1.0), 3)
+    1.049
+    """
+    return math.sqrt(sigma**2 + MORE_VARIANCE)
 
 
 @cache

@@ -225,10 +225,8 @@ class Odometer:
         self.settle(key, ledger)
 
     def _refusal(self, state: _State, asked: PrivacyBudget, cost: float) -> str:
-        total, free = (
-            state.budget,
-            "draw more rows from a model that is fitted already: that is free",
-        )
+        total = state.budget
+        free = "draw more rows from a model that is fitted already, which is free"
         room = total.epsilon - _together(state.charges, total.delta - asked.delta)
         if asked.delta >= total.delta:
             advice = f"Take a delta well below {total.delta:g} for each fit"

@@ -36,7 +36,7 @@ def renyi_epsilon(history: History, rho: float, delta: float) -> float:
     Examples
     --------
     >>> round(renyi_epsilon(((1.0, 0.01, 1000),), 0.0, 1e-5), 2)
-    2.11
+    2.1
     """
     divergence = rho * _ORDERS
     for noise, rate, steps in history:

@@ -12,6 +12,9 @@ from tabsynth.errors import PrivacyError
 
 Mechanism = Literal["gaussian", "sampled gaussian", "exponential"]
 
+LEAST, MOST = 1e-12, 1e12
+"""Limits of noise and sensitivity, within which no square overflows."""
+
 
 @dataclass(frozen=True)
 class Spend:
@@ -55,8 +58,10 @@ class Spend:
                 raise PrivacyError(f"{name} must be a number. Got {value!r}.")
         for name in ("noise", "sensitivity"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise PrivacyError(f"{name} must be a positive number. Got {value!r}.")
+            if not LEAST <= value <= MOST:
+                raise PrivacyError(
+                    f"{name} must be a positive number, from {LEAST:g} to {MOST:g}. Got {value!r}."
+                )
         if isinstance(self.steps, bool) or not isinstance(self.steps, (int, np.integer)):
             raise PrivacyError(f"steps must be a whole number. Got {self.steps!r}.")
         if self.steps < 1 or not 0 < self.rate <= 1 or not 0 <= self.delta < 1:

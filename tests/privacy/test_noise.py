@@ -13,7 +13,7 @@ from scipy.stats import binom, chi2, chisquare, kstest
 from tabsynth.errors import PrivacyError
 from tabsynth.privacy import noise as module
 from tabsynth.privacy.accounting import Spend
-from tabsynth.privacy.noise import HALVES, MORE_VARIANCE, MOST_COUNT, Noise
+from tabsynth.privacy.noise import HALVES, MORE_VARIANCE, MOST_COUNT, Noise, deviation
 
 UNLIKELY = 1e-6
 """A sound sampler fails a test about once in a million runs."""
@@ -73,7 +73,7 @@ def test_an_account_of_continuous_noise_covers_the_discrete_noise_at_every_epsil
     mu = shift / sigma
     epsilon = np.linspace(0.0, min(mu**2 / 2 + 7 * mu, 300), 1500)
     continuous = excess_of_continuous(sigma, shift, epsilon)
-    discrete = excess_of_discrete(math.sqrt(sigma**2 + MORE_VARIANCE), shift, epsilon)
+    discrete = excess_of_discrete(deviation(sigma), shift, epsilon)
     told = continuous > 1e-16
     assert np.all(discrete[told] <= continuous[told] * (1 + 1e-6))
 
@@ -219,7 +219,7 @@ def test_choosing_costs_by_its_own_library_what_the_accountant_says(epsilon, sen
 
 @pytest.mark.parametrize("sigma", [0.5, 10.0, 1e4])
 def test_noise_on_counts_costs_by_its_own_library_no_more_than_the_accountant_says(sigma):
-    scale = math.sqrt(sigma**2 + MORE_VARIANCE)
+    scale = deviation(sigma)
     opendp = module._opendp()
     domain = opendp.vector_domain(opendp.atom_domain(T="i64"))
     space = (domain, opendp.l2_distance(T="f64"))

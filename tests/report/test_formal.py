@@ -105,3 +105,16 @@ def test_further_entries_are_shown_and_known_ones_not_twice():
     assert further(private(conversion="optimal")) == [("Conversion", "optimal")]
     with_ledger = replace(private(), privacy={**BUDGET, "ledger": {"entries": SPENDS}})
     assert further(with_ledger) == []
+
+
+def test_what_is_not_covered_is_told_as_it_was_recorded():
+    told = private(not_covered=["Several rows of one person.", 7])
+    assert uncovered(told) == ("Several rows of one person.",)
+    assert uncovered(private(not_covered="text")) == uncovered(private(not_covered=[]))
+    assert uncovered(private(not_covered=[])) == uncovered(private())
+    assert "Several rows of one person." in to_html(told)
+    assert further(told) == []
+
+
+def test_entries_that_hold_nothing_are_not_shown():
+    assert further(private(flaws=[], facts={})) == []
