@@ -16,7 +16,7 @@ import numpy as np
 from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.cells import Cells, declared, divided, powers
 from tabsynth.privacy.ledger import Ledger
-from tabsynth.privacy.noise import Noise
+from tabsynth.privacy.noise import Noise, deviation
 
 FALSE_POSITIVES = 1e-3
 """Probability that any empty cell at all passes for a filled one where bounds are looked for."""
@@ -140,7 +140,7 @@ def labels(
     """
     held = np.append(counts, missing).astype(np.int64)
     noisy, sigma = buyer.counts(what, held, rho, delta)
-    return noisy[:-1], int(noisy[-1]), noisy[:-1] >= threshold(sigma, delta), sigma
+    return noisy[:-1], int(noisy[-1]), noisy[:-1] >= threshold(deviation(sigma), delta), sigma
 
 
 def bounds(

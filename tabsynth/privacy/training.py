@@ -14,7 +14,7 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import PrivacyError
 from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.ledger import Ledger
-from tabsynth.privacy.noise import Noise
+from tabsynth.privacy.noise import Noise, deviation
 
 Groups = Mapping[int, np.ndarray]
 """Of some blocks: the group of each of their codes."""
@@ -268,7 +268,7 @@ class PrivateTrainingData:
             Counts(
                 tuple(s),
                 self._noise.counts(counted(self._table, s, groups), sigma).astype(np.float64),
-                sigma,
+                deviation(sigma),
             )
             for s in sets
         ]
@@ -284,7 +284,8 @@ class PrivateTrainingData:
     ) -> int:
         """Return which set of blocks is estimated badly: exponential mechanism; debits first."""
         epsilon = math.sqrt(8 * _affordable(rho, self.rho))
-        most = 1.0 if weights is None else max(map(abs, weights))
+        # Estimates are floats: a hair more than what one row changes allows for rounding.
+        most = (1.0 if weights is None else max(map(abs, weights))) * (1 + 1e-9)
         self._ledger.debit(
             Spend("which columns depend on each other", "exponential", epsilon, sensitivity=most)
         )

@@ -241,8 +241,9 @@ def fitted(
         targets.setdefault(one.variables, []).append((one.counts / total, weight))
     wanted: dict[Set, tuple[np.ndarray, float]] = {}
     for key, several in targets.items():
-        weight = sum(w for _, w in several)
-        wanted[key] = (sum(y * w for y, w in several) / weight, weight)
+        weight = float(sum(w for _, w in several))
+        shares = np.sum([y * w for y, w in several], axis=0) / weight
+        wanted[key] = (shares, weight)
     factors = {key: np.zeros([sizes[v] for v in key]) for key in wanted}
     for key, factor in ({} if start is None else start.factors).items():
         if key in factors:
@@ -324,5 +325,5 @@ def _drawn(table: np.ndarray, given: np.ndarray, rng: np.random.Generator) -> np
     edges[:, -1] = 1.0
     flat = (edges + np.arange(len(table))[:, None]).reshape(-1)
     drawn = np.searchsorted(flat, given + rng.random(len(given)), side="right")
-    found: np.ndarray = np.minimum(drawn - given * table.shape[1], table.shape[1] - 1)
-    return np.maximum(found, 0)
+    found: np.ndarray = np.clip(drawn - given * table.shape[1], 0, table.shape[1] - 1)
+    return found
