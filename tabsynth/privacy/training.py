@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import PrivacyError
+from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 MOST_CELLS = 1 << 24
 """Most cells of a table of counts."""
@@ -37,6 +44,29 @@ class Counts:
     blocks: tuple[int, ...]
     values: np.ndarray
     sigma: float
+
+
+@dataclass(frozen=True)
+class PrivateSteps:
+    """How a network is trained under a budget; all of it is public.
+
+    Attributes
+    ----------
+    batch_size : int
+        Rows that a step is to have on average; what sums of gradients are divided by.
+    steps : int
+        Number of steps.
+    clip : float
+        Largest length of the gradient of one row.
+    """
+
+    batch_size: int
+    steps: int
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.steps < 1 or not (math.isfinite(self.clip) and self.clip):
+            raise PrivacyError("Private steps need a batch size, a number of steps and a clip.")
 
 
 class TrainingData(Protocol):
@@ -118,6 +148,43 @@ class TrainingData(Protocol):
             1 and 0 where left out; computed from what is public or was released.
         """
 
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take steps down the gradient of a loss of rows, without handing the rows out.
+
+        Each row takes part in a step by chance, by itself. Under a budget, all that is left of it
+        is spent on the steps, and gradients are cut and blurred; without one they are exact.
+
+        Parameters
+        ----------
+        network : Module
+            Its layers take rows one by one, and are known to Opacus or tell how long gradients of
+            rows are (``squared_norms``).
+        loss : callable
+            Takes codes, int32 (n_rows, n_blocks), and offsets, float32 (n_rows, n_offset_blocks),
+            and returns one loss a row, (n_rows,), computed through `network`. It must keep
+            nothing of them.
+        run : PrivateSteps
+        update : callable
+            Told the number of each step once the gradients of the parameters are set: those of the
+            sum of the losses, over the batch size. It moves the weights.
+        device : device
+        monitor : callable
+            Told of the steps taken and of nothing else.
+
+        Raises
+        ------
+        BudgetExceeded, PrivacyError
+            If too little is left, or if the network lets rows touch each other.
+        """
+
 
 class ExactTrainingData:
     """TrainingData without a privacy budget: answers exactly and opens the rows.
@@ -170,6 +237,20 @@ class ExactTrainingData:
     ) -> int:
         """Return which set of blocks is estimated worst."""
         return int(np.argmax(_scores(self._table, estimates, weights, penalties)))
+
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take exact steps; the rows of each are always the same."""
+        from tabsynth.privacy import dpsgd
+
+        dpsgd.train_exactly(self._table, network, loss, run, update, device, monitor)
 
 
 class PrivateTrainingData:
@@ -263,6 +344,21 @@ class PrivateTrainingData:
         )
         scores = _scores(self._table, estimates, weights, penalties)
         return self._noise.choose(scores, epsilon, most)
+
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take steps of DP-SGD that use up the budget; debits all of them first."""
+        from tabsynth.privacy import dpsgd
+
+        door = self._table, self._n_rows, self._ledger, self._noise
+        dpsgd.train(*door, network, loss, run, update, device, monitor)
 
     def _words(self, blocks: Sequence[int]) -> str:
         names = dict.fromkeys(self.layout[block].owner for block in blocks)
