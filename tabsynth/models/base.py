@@ -98,6 +98,16 @@ class Model(ABC):
     def coding(self) -> Coding:
         """How this model wants numbers coded."""
 
+    def coding_for(self, epsilon: float) -> Coding:
+        """Return how this model wants numbers coded under a privacy budget.
+
+        Parameters
+        ----------
+        epsilon : float
+            Of the whole budget.
+        """
+        return self.coding
+
     @abstractmethod
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
         """Learn from `data`.
@@ -237,9 +247,13 @@ class IterativeModel(Model):
     def _begin(self, data: TrainingData) -> EncodedTable:
         """Return the rows to learn from (see `_rows`); nothing is left of an earlier training."""
         table = self._rows(data)
+        self._forget(data)
+        return table
+
+    def _forget(self, data: TrainingData) -> None:
+        """Leave nothing of an earlier training."""
         self._layout = data.layout
         self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
-        return table
 
 
 models: Registry[type[Model]] = Registry("model", "tabsynth.models", lazy=True)

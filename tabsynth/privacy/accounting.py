@@ -122,9 +122,10 @@ def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = Fal
         return 0.0
     if left <= 0:
         return math.inf
-    gaussian = [spend for spend in every if spend.mechanism == "gaussian"]
     chosen = [spend for spend in every if spend.mechanism == "exponential"]
-    sampled = [spend for spend in every if spend.mechanism == "sampled gaussian"]
+    # Steps that every row takes part in are Gaussian releases like any other.
+    sampled = [spend for spend in every if spend.mechanism == "sampled gaussian" and spend.rate < 1]
+    gaussian = [spend for spend in every if spend not in chosen and spend not in sampled]
     mu = times * math.sqrt(sum(spend.steps / spend.noise**2 for spend in gaussian))
     rho = times**2 * sum(spend.rho for spend in chosen)
     if sampled:

@@ -23,7 +23,8 @@ Norms = dict[nn.Parameter, torch.Tensor]
 
 def squares(values: torch.Tensor) -> torch.Tensor:
     """Return the sums of the squares along the last dimension."""
-    return torch.linalg.vector_norm(values, dim=-1).square()
+    lengths: torch.Tensor = torch.linalg.vector_norm(values, dim=-1)
+    return lengths.square()
 
 
 class Affine(nn.Module):

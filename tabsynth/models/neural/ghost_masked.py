@@ -7,6 +7,10 @@ from torch import nn
 
 from tabsynth.models.neural.ghost import Batched, Lookup, Masked, Placed
 from tabsynth.models.neural.masked import BlockHead, MaskedNetwork
+from tabsynth.models.neural.orders import Orders
+from tabsynth.models.neural.private import place, train_privately
+from tabsynth.monitor import Monitor
+from tabsynth.privacy.training import PrivateSteps, TrainingData
 
 
 class GhostMasked(nn.Module):
@@ -30,7 +34,8 @@ class GhostMasked(nn.Module):
         self.first = Masked(network.first, network.present, network.first_bias, before)
         self.inner = Batched(network.inner, network.inner_bias)
         lengths = [bucket.count * bucket.width for bucket in self.spans.buckets]
-        ranks, heads = [], []
+        self.ranks: list[nn.ModuleList] = []
+        heads = []
         for head, bucket, bias in zip(
             network.heads,
             self.spans.buckets,
@@ -39,10 +44,10 @@ class GhostMasked(nn.Module):
         ):
             assert isinstance(head, BlockHead)
             layers = list(head.layers)
-            ranks.append(nn.ModuleList(Batched(layer) for layer in layers[:-1]))
+            self.ranks.append(nn.ModuleList(Batched(layer) for layer in layers[:-1]))
             own = nn.Parameter(bias.view(bucket.count, 1, bucket.width).clone())
             heads.append(Placed(layers[-1], head.smooth, head.features, own))
-        self.ranks, self.heads = nn.ModuleList(ranks), nn.ModuleList(heads)
+        self.all_ranks, self.heads = nn.ModuleList(self.ranks), nn.ModuleList(heads)
 
     def forward(self, index: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
         """Return the negative log-likelihood of each row's codes in nats, (n_rows,).
@@ -77,10 +82,45 @@ class GhostMasked(nn.Module):
         return total.sum(0)
 
     @torch.no_grad()
-    def finish(self) -> None:
-        """Put the biases of logits into the network, and let blocks hear none after them."""
-        network, before = self._whole[0], self.first.before
+    def finish(self, orders: Orders) -> None:
+        """Put the biases of logits into the network, and let blocks hear what they learnt to."""
+        network, before = self._whole[0], orders.usual
         network.bias.copy_(torch.cat([head.bias.reshape(-1) for head in self.heads]))
+        if orders.any_order:
+            return
+        # What a block was never told has only taken noise.
         n, d, _ = network.sizes
         network.first.view(n, d, n, -1).mul_(before[:, None, :, None])
         network.present.view(n, n, -1).mul_(before[:, :, None])
+
+
+def train_masked(
+    network: MaskedNetwork,
+    orders: Orders,
+    data: TrainingData,
+    run: PrivateSteps,
+    learning_rate: float,
+    average: float,
+    phase: str,
+    device: torch.device,
+    monitor: Monitor,
+) -> None:
+    """Train a masked network through the door to the rows (see `train_privately`).
+
+    Parameters
+    ----------
+    network : MaskedNetwork
+    orders : Orders
+        Gives the order of blocks of each step, for all of its rows.
+    """
+    ghost, index = GhostMasked(network, orders.draw()), place(network.spans)
+
+    def loss(codes: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        losses: torch.Tensor = ghost(index(codes), offsets)
+        return losses
+
+    def after(step: int) -> None:
+        ghost.first.before = orders.draw()
+
+    train_privately(ghost, loss, data, run, learning_rate, average, phase, device, monitor, after)
+    ghost.finish(orders)

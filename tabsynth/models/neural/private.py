@@ -1,0 +1,149 @@
+"""Networks under a privacy budget: what they begin with, how they are trained, what is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from tabsynth.errors import PrivacyError
+from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.schedule import cosine_rate
+from tabsynth.models.neural.spans import Spans
+from tabsynth.models.neural.training import TrainingParameters
+from tabsynth.monitor import Monitor, Progress
+from tabsynth.privacy.training import Counts, PrivateSteps, TrainingData
+
+WARM_UP = 10
+"""Steps over which the learning rate rises."""
+
+
+def known_shares(known: Sequence[Counts], spans: Spans) -> torch.Tensor:
+    """Return the share of every code among the rows where its block means something.
+
+    Noisy counts are moved to the nearest that are nowhere negative and have the same sum.
+
+    Parameters
+    ----------
+    known : sequence of Counts
+        See `TrainingData.known`.
+    spans : Spans
+
+    Returns
+    -------
+    tensor of float, shape (spans.width,)
+        0 in the padding; blocks sum to 1, or to 0 where no row means anything.
+    """
+    shares = np.zeros(spans.width)
+    starts = dict(zip(spans.order.tolist(), spans.starts.tolist(), strict=True))
+    for counts in known:
+        block, values = counts.blocks[-1], counts.values
+        if len(counts.blocks) > 1:
+            values = values[np.array(spans.layout[counts.blocks[0]].refined, dtype=bool)].sum(0)
+        total = float(values.sum())
+        if total > 0:
+            start = starts[block]
+            shares[start : start + len(values)] = nearest_shares(values / total)
+    return torch.from_numpy(shares).float().to(spans.device)
+
+
+def nearest_shares(values: np.ndarray) -> np.ndarray:
+    """Return the shares, none negative and 1 in sum, that are nearest to `values`.
+
+    References
+    ----------
+    Held, Wolfe and Crowder, "Validation of subgradient optimization", 1974,
+    doi:10.1007/BF01580223.
+
+    Examples
+    --------
+    >>> nearest_shares(np.array([0.75, 0.375, -0.125]))
+    array([0.6875, 0.3125, 0.    ])
+    """
+    falling = np.sort(values)[::-1]
+    excess = (np.cumsum(falling) - 1) / np.arange(1, len(values) + 1)
+    last = np.flatnonzero(falling > excess)[-1]
+    shares: np.ndarray = np.maximum(values - excess[last], 0.0)
+    return shares
+
+
+def refuse_watching(
+    own: TrainingParameters, checkpoint: str | Path | None, held_out: float | None = None
+) -> None:
+    """Refuse what would let rows decide about the training, or leave traces of them.
+
+    Raises
+    ------
+    PrivacyError
+    """
+    wishes = {
+        "a checkpoint": (checkpoint is not None, "it holds the state of a training on the rows"),
+        "held_out": (bool(held_out), "rows held out would decide how long the others are learnt"),
+        "max_seconds": (
+            own.max_seconds is not None,
+            "the steps that are paid for are taken, however long the rows of each take; set steps",
+        ),
+        "compile": (own.compile, "gradients of rows are cut layer by layer"),
+        "precision 'bfloat16'": (
+            own.precision == "bfloat16",
+            "the gradient of a row could be longer than what is paid for",
+        ),
+    }
+    for name, (wished, reason) in wishes.items():
+        if wished:
+            raise PrivacyError(f"{name} is not allowed under a privacy budget: {reason}.")
+
+
+def place(spans: Spans) -> Callable[[torch.Tensor], torch.Tensor]:
+    """Return what turns codes, int (n_rows, n_blocks), into an index (see `Spans`)."""
+    order = torch.from_numpy(np.ascontiguousarray(spans.order)).to(spans.device)
+    starts = spans.starts.to(torch.int32)
+    return lambda codes: codes[:, order] + starts
+
+
+def train_privately(
+    network: nn.Module,
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+    data: TrainingData,
+    run: PrivateSteps,
+    learning_rate: float,
+    average: float,
+    phase: str,
+    device: torch.device,
+    monitor: Monitor,
+    after: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Train a network through the door to the rows, and keep the average of its weights.
+
+    Parameters
+    ----------
+    network, loss, data, run, device, monitor
+        See `TrainingData.train`.
+    learning_rate : float
+        Of Adam, at its highest; it falls along half a cosine.
+    average : float
+        Decay of the moving average of the weights.
+    phase : str
+        What is being done, for the reports.
+    after : callable
+        Told the number of each step that was taken.
+
+    Notes
+    -----
+    Privacy: Adam, its rate and the average take nothing but the noisy gradients.
+    """
+    optimizer = Adam((p for p in network.parameters() if p.requires_grad), average=average)
+    warm_up = max(1, min(WARM_UP, run.steps // 10))
+
+    def update(step: int) -> None:
+        optimizer.step(learning_rate * cosine_rate(step, run.steps, warm_up))
+        after(step)
+
+    def tell(progress: Progress) -> None:
+        monitor(Progress(phase, progress.done, progress.total))
+
+    data.train(network, loss, run, update, device, tell)
+    optimizer.use_average()
