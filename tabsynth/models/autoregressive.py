@@ -15,10 +15,11 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._autoregressive import (
+    PRIVATE,
     AutoregressiveParameters,
     Settings,
     private_coding,
-    private_settings,
+    private_rate,
     private_steps,
 )
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
@@ -106,7 +107,7 @@ class Autoregressive(IterativeModel):
 
     def coding_for(self, epsilon: float) -> Coding:
         """Quantile bins with sub-bins, few of both."""
-        return private_coding(self.parameters, epsilon)
+        return private_coding(self.parameters)
 
     @on_few_threads
     def fit(
@@ -166,14 +167,14 @@ class Autoregressive(IterativeModel):
             return self
         device = choose_device(own.device)
         spans = Spans(self._layout, device)
-        usual = own.over(private_settings(data.rho))
+        usual = own.over(PRIVATE)
         network = self._build(spans, usual, streams.torch("weights")).to(device)
         shares = known_shares(data.known(), spans)
         network.start_at(shares)
         chances = streams.torch("orders", device.type)
         orders = Orders(spans, self._order(spans), usual.shuffled, chances)
         run = private_steps(own, data.n_rows)
-        rates = usual.learning_rate, usual.average
+        rates = private_rate(own, run.steps), usual.average
         phase = f"training {self.name}"
         train_masked(network, orders, data, run, *rates, phase, device, monitor)
         self.steps_, self._any_order = run.steps, orders.any_order

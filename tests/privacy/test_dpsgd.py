@@ -36,8 +36,8 @@ def masked(layout):
     network = MaskedNetwork(spans, 3, 5, Streams(1).torch("weights"))
     network.start_at(torch.full((spans.width,), 0.1))
     orders = Orders(spans, list(range(spans.n_blocks)), 0.0, Streams(1).torch("orders"))
-    ghost, index = GhostMasked(network, orders.usual).double(), place(spans)
-    return ghost, lambda codes, offsets: ghost(index(codes), offsets)
+    ghost, index = GhostMasked(network, orders).double(), place(spans)
+    return ghost, lambda codes, _: ghost(index(codes))
 
 
 NETWORKS = {"autoregressive": masked}

@@ -122,45 +122,6 @@ class Batched(nn.Module):
         return norms if self.bias is None else {**norms, self.bias: length.sum(0)}
 
 
-class Placed(nn.Module):
-    """The last layer of a `BlockHead`: codes that are places share weights with their neighbours.
-
-    Parameters
-    ----------
-    weight : Parameter, shape (n_blocks, n_in, width)
-    smooth : Parameter, shape (n_blocks, n_in, n_features)
-    features : tensor of float, shape (n_blocks, n_features, width)
-    bias : Parameter, shape (n_blocks, 1, width)
-    """
-
-    def __init__(
-        self,
-        weight: nn.Parameter,
-        smooth: nn.Parameter,
-        features: torch.Tensor,
-        bias: nn.Parameter,
-    ) -> None:
-        super().__init__()
-        self.weight, self.smooth, self.bias = weight, smooth, bias
-        self.features = features
-
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return logits, (n_blocks, n_rows, width), of inputs (n_blocks, n_rows, n_in)."""
-        weight = torch.baddbmm(self.weight, self.smooth, self.features.to(self.weight.dtype))
-        return torch.baddbmm(self.bias, inputs, weight)
-
-    def squared_norms(self, inputs: Sequence[torch.Tensor], gradient: torch.Tensor) -> Norms:
-        """Return the squared lengths of the rows' gradients."""
-        size, length = squares(inputs[0]), squares(gradient)
-        features = self.features.to(gradient.dtype)
-        shared = squares(torch.bmm(gradient, features.transpose(1, 2)))
-        return {
-            self.weight: (size * length).sum(0),
-            self.smooth: (size * shared).sum(0),
-            self.bias: length.sum(0),
-        }
-
-
 class Masked(nn.Module):
     """The first layer of a `MaskedNetwork`: blocks hear the blocks before them.
 
