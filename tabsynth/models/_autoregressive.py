@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields, replace
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import ConfigError
 from tabsynth.models.neural.training import TrainingParameters
-from tabsynth.privacy.training import PrivateSteps
 from tabsynth.validation import check_integer, check_real
 
 RANGES = (
@@ -139,38 +137,15 @@ USUAL = Settings(64, 32, 16, 64, 0.3, 1e-2, 0.995)
 """Without a budget."""
 
 PRIVATE = Settings(16, 4, 8, 16, 0.0, 0.06, 0.99)
-"""Under a budget, found on public tables (see `private_steps`)."""
+"""Under a budget, found on public tables."""
 DISTINCT = 16
 """Most values that a number has a code for each of, under a budget."""
-USUAL_STEPS = 60
-MOST_ROWS = 16_384
-"""Rows of a step under a budget: all of them up to this number."""
+PRIVATE_STEPS = 60
 
 
 def private_coding(own: AutoregressiveParameters) -> Coding:
     """Return how numbers are coded under a privacy budget."""
     return replace(own.over(PRIVATE).coding, distinct=DISTINCT)
-
-
-def private_steps(own: AutoregressiveParameters, n_rows: int) -> PrivateSteps:
-    """Return batch size and steps under a privacy budget.
-
-    What all steps together tell, over their noise, hardly depends on how they are cut: on 16,280
-    rows at epsilon 1, batch size times the root of the steps over the noise multiplier is from
-    3,997 to 4,033 for batches from 2,048 rows to all of them and 50 to 400 steps. So few steps of
-    all rows are taken, which cost least, up to `MOST_ROWS` rows a step.
-
-    Parameters
-    ----------
-    own : AutoregressiveParameters
-    n_rows : int
-        Public or noisy.
-    """
-    batch_size = own.batch_size or min(max(n_rows, 1), MOST_ROWS)
-    steps = own.steps
-    if steps is None and own.epochs is not None:
-        steps = math.ceil(own.epochs * max(n_rows, 1) / batch_size)
-    return PrivateSteps(batch_size, steps or USUAL_STEPS, own.clip)
 
 
 def private_rate(own: AutoregressiveParameters, steps: int) -> float:
@@ -180,4 +155,4 @@ def private_rate(own: AutoregressiveParameters, steps: int) -> float:
     """
     if own.learning_rate is not None:
         return own.learning_rate
-    return PRIVATE.learning_rate * (USUAL_STEPS / max(steps, USUAL_STEPS)) ** 0.5
+    return PRIVATE.learning_rate * (PRIVATE_STEPS / max(steps, PRIVATE_STEPS)) ** 0.5

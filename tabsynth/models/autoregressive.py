@@ -16,11 +16,11 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._autoregressive import (
     PRIVATE,
+    PRIVATE_STEPS,
     AutoregressiveParameters,
     Settings,
     private_coding,
     private_rate,
-    private_steps,
 )
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models._order import order_blocks
@@ -40,7 +40,7 @@ from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.orders import Orders
-from tabsynth.models.neural.private import known_shares, refuse_watching
+from tabsynth.models.neural.private import known_shares, plan_steps, refuse_watching
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -173,7 +173,7 @@ class Autoregressive(IterativeModel):
         network.start_at(shares)
         chances = streams.torch("orders", device.type)
         orders = Orders(spans, self._order(spans), usual.shuffled, chances)
-        run = private_steps(own, data.n_rows)
+        run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
         rates = private_rate(own, run.steps), usual.average
         phase = f"training {self.name}"
         train_masked(network, orders, data, run, *rates, phase, device, monitor)

@@ -236,7 +236,9 @@ class ClippedGradients:
 
     def lengths(self, rows: Rows) -> torch.Tensor:
         """Return the length of each row's gradient before it is cut; for tests and `try_out`."""
-        losses = self._losses(*rows)
+        return self._lengths(self._losses(*rows))
+
+    def _lengths(self, losses: torch.Tensor) -> torch.Tensor:
         with _quietly():
             losses.sum().backward()  # type: ignore[no-untyped-call]
         norms: torch.Tensor = self._hooked.get_norm_sample()
@@ -256,9 +258,8 @@ class ClippedGradients:
             If they differ, or if the network keeps something of the rows.
         """
         kept = [(name, value.clone()) for name, value in self.network.named_buffers()]
+        losses, built = self._losses(*rows), []
         self._hooked.disable_hooks()
-        losses = self._losses(*rows)
-        built = []
         for loss in losses:
             with _quietly():
                 parts = torch.autograd.grad(
@@ -267,7 +268,7 @@ class ClippedGradients:
             squared = [part.double().square().sum() for part in parts if part is not None]
             built.append(torch.stack(squared).sum().sqrt())
         self._hooked.enable_hooks()
-        found, wanted = self.lengths(rows).double(), torch.stack(built)
+        found, wanted = self._lengths(losses).double(), torch.stack(built)
         if not torch.allclose(found, wanted, rtol=CLOSE, atol=CLOSE * self.clip):
             raise PrivacyError(
                 "The lengths of gradients of this network are not what its layers say they are, "

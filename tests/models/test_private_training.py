@@ -17,7 +17,7 @@ from tabsynth.privacy.training import Counts, ExactTrainingData, PrivateTraining
 from tabsynth.random import Streams
 from tabsynth.testing import toy_table
 
-NAMES = ["autoregressive"]
+NAMES = ["autoregressive", "tvae"]
 N = 200
 
 

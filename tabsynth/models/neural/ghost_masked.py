@@ -8,7 +8,7 @@ from torch import nn
 from tabsynth.models.neural.ghost import Batched, Lookup, Masked
 from tabsynth.models.neural.masked import BlockHead, MaskedNetwork
 from tabsynth.models.neural.orders import Orders
-from tabsynth.models.neural.private import place, train_privately
+from tabsynth.models.neural.private import train_privately
 from tabsynth.monitor import Monitor
 from tabsynth.privacy.training import PrivateSteps, TrainingData
 
@@ -96,15 +96,11 @@ def train_masked(
     orders : Orders
         Gives the order of blocks of each step, for all of its rows.
     """
-    ghost, index = GhostMasked(network, orders), place(network.spans)
-
-    def loss(codes: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
-        losses: torch.Tensor = ghost(index(codes))
-        return losses
+    ghost = GhostMasked(network, orders)
 
     def after(step: int) -> None:
         ghost.first.before = orders.draw()
 
-    train_privately(ghost, loss, data, run, learning_rate, average, phase, device, monitor, after)
+    train_privately(ghost, data, run, learning_rate, average, phase, device, monitor, after)
     if not orders.any_order:
         forget_untold(network, orders.usual)
