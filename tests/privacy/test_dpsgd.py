@@ -10,7 +10,9 @@ from torch import nn
 
 from tabsynth.encoding import EncodedTable
 from tabsynth.errors import PrivacyError
+from tabsynth.models.neural.autoencoder import Decoder, Encoder
 from tabsynth.models.neural.ghost import Affine
+from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
 from tabsynth.models.neural.ghost_masked import GhostMasked
 from tabsynth.models.neural.masked import MaskedNetwork
 from tabsynth.models.neural.orders import Orders
@@ -40,7 +42,18 @@ def masked(layout):
     return ghost, lambda codes, _: ghost(index(codes))
 
 
-NETWORKS = {"autoregressive": masked}
+def autoencoder(layout):
+    """A variational autoencoder and its loss, in 64 bits; the blur of a row is always the same."""
+    spans, weights = Spans(layout, CPU), Streams(1).torch("weights")
+    encoder, decoder = Encoder(spans, 3, 6, weights), Decoder(spans, 3, 6, weights)
+    decoder.codes.start_at(torch.full((spans.width,), 0.1))
+    ghost = GhostAutoencoder(encoder, decoder, 0.5, torch.Generator()).double()
+    ghost.blur = lambda mean: torch.full_like(mean, 0.3)
+    index = place(spans)
+    return ghost, lambda codes, _: ghost(index(codes))
+
+
+NETWORKS = {"autoregressive": masked, "tvae": autoencoder}
 
 
 @pytest.fixture(params=NETWORKS)

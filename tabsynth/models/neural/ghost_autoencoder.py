@@ -86,13 +86,16 @@ class GhostAutoencoder(nn.Module):
         if decoder.offsets is not None:
             decoder.offsets.spread_evenly()
 
+    def blur(self, mean: torch.Tensor) -> torch.Tensor:
+        """Return standard normal numbers of the shape of `mean`."""
+        return torch.randn(mean.shape, generator=self.noise, device=mean.device, dtype=mean.dtype)
+
     def forward(self, index: torch.Tensor) -> torch.Tensor:
         """Return the loss of each row in nats, (n_rows,), of an index (n_rows, n_blocks)."""
         hidden = torch.relu(self.inner(torch.relu(self.rows(index))))
         mean, log_variance = self.outer(hidden).chunk(2, dim=1)
         log_variance = log_variance.clamp(-8.0, 4.0)
-        draws = torch.randn(mean.shape, generator=self.noise, device=mean.device)
-        latent = mean + draws.to(mean.dtype) * torch.exp(0.5 * log_variance)
+        latent = mean + self.blur(mean) * torch.exp(0.5 * log_variance)
         wide = index.long()
         each = cross_entropy(self.codes(self.body(latent)), wide, self.spans)
         if self.spans.levels:
