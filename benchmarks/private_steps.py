@@ -3,8 +3,8 @@
     python benchmarks/private_steps.py
 
 Half of the first 32,561 rows of adult, one thread, batches of 512 rows by chance. A step is all
-that happens from one update of the weights to the next; medians over `STEPS` steps, after two to
-warm up, of three runs each in turn. Writes a Markdown table to `benchmarks/results`.
+that happens from one update of the weights to the next; medians of CPU time over `STEPS` steps, after two to
+warm up, of each run in turn. Writes a Markdown table to `benchmarks/results`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tabsynth.random import Streams
 from tabsynth.schema.infer import infer_schema
 
 CPU = torch.device("cpu")
-BATCH, STEPS, RUNS = 512, 30, 3
+BATCH, STEPS, RUNS = 512, 30, 1
 
 
 def masked(spans: Spans) -> torch.nn.Module:
@@ -56,14 +56,14 @@ def autoencoder(spans: Spans) -> torch.nn.Module:
 
 
 def seconds(build: Callable[[Spans], torch.nn.Module], table: EncodedTable, private: bool) -> float:
-    """Return the median seconds of a step."""
+    """Return the median CPU seconds of a step."""
     spans = Spans(table.layout, CPU)
     network, index, times = build(spans), place(spans), []
     optimizer = Adam(p for p in network.parameters() if p.requires_grad)
 
     def update(step: int) -> None:
         optimizer.step(1e-3)
-        times.append(time.perf_counter())
+        times.append(time.process_time())
 
     data = ExactTrainingData(table)
     if private:
