@@ -3,8 +3,8 @@
     python benchmarks/private_steps.py
 
 Half of the first 32,561 rows of adult, one thread, batches of 512 rows by chance. A step is all
-that happens from one update of the weights to the next; medians of CPU time over `STEPS` steps, after two to
-warm up, of each run in turn. Writes a Markdown table to `benchmarks/results`.
+that happens from one update of the weights to the next; CPU time, medians over `STEPS` steps, after
+two to warm up, of each run in turn. Writes a Markdown table to `benchmarks/results`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields, replace
 
 from tabsynth.encoding.coding import Coding
@@ -155,4 +156,4 @@ def private_rate(own: AutoregressiveParameters, steps: int) -> float:
     """
     if own.learning_rate is not None:
         return own.learning_rate
-    return PRIVATE.learning_rate * (PRIVATE_STEPS / max(steps, PRIVATE_STEPS)) ** 0.5
+    return PRIVATE.learning_rate * math.sqrt(PRIVATE_STEPS / max(steps, PRIVATE_STEPS))

@@ -184,9 +184,8 @@ class TVAE(IterativeModel):
         device, usual = choose_device(own.device), own.over(PRIVATE)
         spans, weights = Spans(self._layout, device), streams.torch("weights")
         self._sizes = usual.latent, usual.hidden
-        encoder, decoder = (
-            kind(spans, *self._sizes, weights).to(device) for kind in (Encoder, Decoder)
-        )
+        encoder = Encoder(spans, *self._sizes, weights).to(device)
+        decoder = Decoder(spans, *self._sizes, weights).to(device)
         shares = known_shares(data.known(), spans)
         decoder.codes.start_at(shares)
         run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)

@@ -52,10 +52,8 @@ class PrivateSteps:
 
     Attributes
     ----------
-    batch_size : int
-        Rows that a step is to have on average; what sums of gradients are divided by.
-    steps : int
-        Number of steps.
+    batch_size, steps : int
+        Rows of a step on average, which divide sums of gradients, and the number of steps.
     clip : float
         Largest length of the gradient of one row.
     """
@@ -159,25 +157,22 @@ class TrainingData(Protocol):
     ) -> None:
         """Take steps down the gradient of a loss of rows, without handing the rows out.
 
-        Each row takes part in a step by chance, by itself. Under a budget, all that is left of it
-        is spent on the steps, and gradients are cut and blurred; without one they are exact.
+        Each row takes part in a step by chance. Under a budget, steps use up what is left of it.
 
         Parameters
         ----------
         network : Module
-            Its layers take rows one by one, and are known to Opacus or tell how long gradients of
-            rows are (``squared_norms``).
+            Its layers are known to Opacus or tell how long rows' gradients are (`squared_norms`).
         loss : callable
-            Takes codes, int32 (n_rows, n_blocks), and offsets, float32 (n_rows, n_offset_blocks),
-            and returns one loss a row, (n_rows,), computed through `network`. It must keep
-            nothing of them.
+            Takes codes (int32) and offsets (float32) of rows and returns one loss a row, (n_rows,),
+            computed through `network`. It must keep nothing of them.
         run : PrivateSteps
         update : callable
             Told the number of each step once the gradients of the parameters are set: those of the
             sum of the losses, over the batch size. It moves the weights.
         device : device
         monitor : callable
-            Told of the steps taken and of nothing else.
+            Told of steps alone.
 
         Raises
         ------
@@ -248,9 +243,9 @@ class ExactTrainingData:
         monitor: Monitor = ignore,
     ) -> None:
         """Take exact steps; the rows of each are always the same."""
-        from tabsynth.privacy import dpsgd
+        from tabsynth.privacy.dpsgd import train_exactly
 
-        dpsgd.train_exactly(self._table, network, loss, run, update, device, monitor)
+        train_exactly(self._table, network, loss, run, update, device, monitor)
 
 
 class PrivateTrainingData:

@@ -101,4 +101,5 @@ class GhostAutoencoder(nn.Module):
         if self.spans.levels:
             each = each * self.spans.meant(wide)
         divergence = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1)
-        return each.sum(1) + self.beta * divergence
+        losses: torch.Tensor = each.sum(1) + self.beta * divergence
+        return losses

@@ -30,9 +30,8 @@ class GhostMasked(nn.Module):
         super().__init__()
         self.spans = network.spans
         self.embed = Lookup(network.embed)
-        present = network.present.requires_grad_(orders.any_order)
-        before = orders.draw()
-        self.first = Masked(network.first, present, network.first_bias, before)
+        network.present.requires_grad_(orders.any_order)
+        self.first = Masked(network.first, network.present, network.first_bias, orders.draw())
         self.inner = Batched(network.inner, network.inner_bias)
         network.smooth.requires_grad_(False).zero_()
         self.bias = network.bias.requires_grad_(False)
