@@ -107,6 +107,6 @@ class Settings:
 USUAL = Settings(32, 256, 6e-3, 0.998)
 """Without a budget."""
 PRIVATE = Settings(8, 64, 2e-2, 0.99)
-"""Under a budget, found on public tables."""
+"""Under a budget; a first choice, not yet compared with others."""
 PRIVATE_CODING = Coding("bins", size=16, sub_bins=4, distinct=16)
 PRIVATE_STEPS = 100
