@@ -256,7 +256,7 @@ def fit_privately(
         noisy = noisy_codec(
             schema,
             table,
-            model.coding_for(terms.budget),
+            model.coding_for(terms.budget.epsilon),
             ledger,
             noise,
             streams.child("encode"),

@@ -17,9 +17,9 @@ from tabsynth.noisy import noisy_codec, private_schema
 from tabsynth.privacy import histogram
 from tabsynth.privacy.accounting import zcdp_rho
 from tabsynth.privacy.budget import PrivacyBudget
+from tabsynth.privacy.counting import counted
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
-from tabsynth.privacy.training import counted
 from tabsynth.random import Streams
 from tabsynth.schema import Column, Schema
 from tabsynth.schema.infer import infer_schema, with_dtypes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,7 +14,14 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError
+from tabsynth.models._autoregressive import (
+    PRIVATE,
+    PRIVATE_STEPS,
+    AutoregressiveParameters,
+    Settings,
+    private_coding,
+    private_rate,
+)
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
@@ -27,106 +34,27 @@ from tabsynth.models.neural.device import (
     read_weights,
     write_weights,
 )
+from tabsynth.models.neural.ghost_masked import train_masked
 from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.orders import Orders
+from tabsynth.models.neural.private import known_shares, plan_steps, refuse_watching
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.stopping import EarlyStopping
-from tabsynth.models.neural.training import Training, TrainingParameters
+from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.unrolled import Known, Unrolled
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
-from tabsynth.validation import check_integer, check_real
 
 MOST_WEIGHTS = 3_000_000
 """Most weights of the first layer; tables with more blocks get shorter embeddings and layers."""
 PHASE = "sampling autoregressive"
 """What drawing is called in reports."""
-
-
-@dataclass(frozen=True)
-class AutoregressiveParameters(TrainingParameters):
-    """Hyper-parameters of `Autoregressive`.
-
-    Attributes
-    ----------
-    target : str or tuple of str
-        Columns that people will predict; they are drawn first, so that all others are drawn given
-        them. Names that are not learnt (keys, constants, columns left out) are passed over.
-    bins, sub_bins : int
-        Quantile bins of a number with many values, and parts that each of them is cut into.
-    embedding, hidden : int
-        Numbers for each code, and hidden units of each block in each of its two layers. Tables of
-        more than some fifty blocks get fewer of both.
-    shuffled : float
-        Share of the steps that learn to draw rows whose columns are given in part, any of them.
-    dropout, embedding_dropout : float or None
-        Share of the hidden units, and of the embeddings' numbers, that are left out in a step. None
-        takes the more the fewer rows there are, from 0.04 to 0.3, and half of it for embeddings.
-    learning_rate : float
-        Of AdamW, at its highest; it falls along half a cosine.
-    weight_decay : float
-        Of AdamW; strong, since it keeps rows from being learnt by heart.
-    average : float
-        Decay of the moving average of the weights, which is what is kept.
-    held_out : float or None
-        Share of the rows that is not trained on but watched: training ends when the averaged
-        weights describe them no better, and the best ones are kept. 0 holds none out; None takes a
-        twentieth and at least 50 rows, and none where these were more than a fifth.
-    patience : int
-        Looks at the rows held out, of 50, that may find nothing better before training ends.
-
-    Notes
-    -----
-    Besides those of `TrainingParameters`.
-    """
-
-    target: str | tuple[str, ...] = ()
-    bins: int = 64
-    sub_bins: int = 32
-    embedding: int = 16
-    hidden: int = 64
-    shuffled: float = 0.3
-    dropout: float | None = None
-    embedding_dropout: float | None = None
-    learning_rate: float = 1e-2
-    weight_decay: float = 0.5
-    average: float = 0.995
-    held_out: float | None = None
-    patience: int = 10
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not all(isinstance(name, str) for name in self.targets):
-            raise ConfigError(f"target must be a column name, or several. Got {self.target!r}.")
-        check_integer("bins", self.bins, 1)
-        check_integer("sub_bins", self.sub_bins, 1)
-        check_integer("embedding", self.embedding, 1)
-        check_integer("hidden", self.hidden, 1)
-        check_real("shuffled", self.shuffled, 0.0, 1.0)
-        for name in ("dropout", "embedding_dropout", "held_out"):
-            if getattr(self, name) is not None:
-                check_real(name, getattr(self, name), 0.0, 0.5 if name == "held_out" else 0.9)
-        check_real("learning_rate", self.learning_rate, 1e-8, 1.0)
-        check_real("weight_decay", self.weight_decay, 0.0, 1.0)
-        check_real("average", self.average, 0.0, 1.0 - 1e-6)
-        check_integer("patience", self.patience, 1)
-
-    @property
-    def targets(self) -> tuple[str, ...]:
-        """The names of the targets."""
-        return self.target if isinstance(self.target, tuple) else (self.target,)
-
-    def dropouts(self, n_rows: int) -> tuple[float, float]:
-        """Return the dropout of hidden units and of embeddings for a table of `n_rows` rows."""
-        usual = min(max(round(50 * 15 / n_rows**0.5) / 50, 0.04), 0.3)
-        units = usual if self.dropout is None else self.dropout
-        return units, units / 2 if self.embedding_dropout is None else self.embedding_dropout
 
 
 SECONDS = 8e-3, 3.5e-6
@@ -163,16 +91,24 @@ class Autoregressive(IterativeModel):
 
     name = "autoregressive"
     description = "Autoregressive network: column after column; any columns can be given outright."
+    private = True
     parameters_type = AutoregressiveParameters
     completes = "directly"
     parameters: AutoregressiveParameters
 
     _network: MaskedNetwork
+    _private: bool = False
+    _any_order: bool = True
+    """Whether columns can be given that are not the first ones; not where only one was learnt."""
 
     @property
     def coding(self) -> Coding:
         """Quantile bins with sub-bins."""
-        return Coding("bins", size=self.parameters.bins, sub_bins=self.parameters.sub_bins)
+        return self.parameters.given.coding
+
+    def coding_for(self, epsilon: float) -> Coding:
+        """Quantile bins with sub-bins, few of both."""
+        return private_coding(self.parameters)
 
     @on_few_threads
     def fit(
@@ -191,9 +127,13 @@ class Autoregressive(IterativeModel):
             If too few rows would be held out to judge by.
         DataError
             If there are no rows.
-        PrivacyError
-            Under a privacy budget.
+        BudgetExceeded, PrivacyError
+            Under a privacy budget: if too little of it is left, or for a checkpoint, a time limit,
+            or rows held out.
         """
+        self._private, self._any_order = data.private, True
+        if data.private:
+            return self._fit_privately(data, streams, monitor, checkpoint)
         own, table = self.parameters, self._begin(data)
         if not len(self._layout):
             return self
@@ -202,7 +142,7 @@ class Autoregressive(IterativeModel):
         index = spans.index(table.codes)
         offsets = torch.from_numpy(table.offsets).to(device)
         shares = read_shares(index, spans)
-        network = self._build(spans, streams.torch("weights")).to(device)
+        network = self._build(spans, own.given, streams.torch("weights")).to(device)
         network.start_at(shares)
         chance = streams.torch("held out", device.type)
         unseen, seen = hold_out(len(index), own.held_out, chance)
@@ -210,19 +150,52 @@ class Autoregressive(IterativeModel):
         self._train(network, index, offsets, unseen, seen, streams, monitor, file)
         self._network = network.eval().requires_grad_(False)
         network.forget_unseen(index[seen])
-        with torch.inference_mode():
-            unrolled = Unrolled(network, self._order(spans))
-            noise = streams.torch("calibration", device.type)
-            unrolled.make(unrolled.chunk_rows(), noise, shares=shares)
+        self._calibrate(shares, streams, device)
         return self
 
-    def _build(self, spans: Spans, generator: torch.Generator) -> MaskedNetwork:
-        """Return a network whose first layer is not too large, with new weights."""
+    def _fit_privately(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor,
+        checkpoint: str | Path | None,
+    ) -> Self:
+        """Train a small network through the door to the rows, then calibrate to noisy shares."""
         own = self.parameters
-        sizes = own.embedding, own.hidden
-        share = (MOST_WEIGHTS / (spans.n_blocks**2 * own.embedding * own.hidden)) ** 0.5
+        self._forget(data)
+        refuse_watching(own, checkpoint, own.held_out)
+        if not len(self._layout):
+            return self
+        device = choose_device(own.device)
+        spans = Spans(self._layout, device)
+        usual = own.over(PRIVATE)
+        network = self._build(spans, usual, streams.torch("weights")).to(device)
+        shares = known_shares(data.known(), spans)
+        network.start_at(shares)
+        chances = streams.torch("orders", device.type)
+        orders = Orders(spans, self._order(spans), usual.shuffled, chances)
+        run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
+        rates = private_rate(own, run.steps), usual.average
+        phase = f"training {self.name}"
+        train_masked(network, orders, data, run, *rates, phase, device, monitor)
+        self.steps_, self._any_order = run.steps, orders.any_order
+        self._network = network.eval().requires_grad_(False)
+        self._calibrate(shares, streams, device)
+        return self
+
+    def _calibrate(self, shares: torch.Tensor, streams: Streams, device: torch.device) -> None:
+        """Move the biases until codes come with `shares`."""
+        with torch.inference_mode():
+            unrolled = Unrolled(self._network, self._order(self._network.spans))
+            noise = streams.torch("calibration", device.type)
+            unrolled.make(unrolled.chunk_rows(), noise, shares=shares)
+
+    def _build(self, spans: Spans, usual: Settings, generator: torch.Generator) -> MaskedNetwork:
+        """Return a network whose first layer is not too large, with new weights."""
+        sizes = usual.embedding, usual.hidden
+        share = (MOST_WEIGHTS / (spans.n_blocks**2 * usual.embedding * usual.hidden)) ** 0.5
         if share < 1:
-            least = (min(4, own.embedding), min(8, own.hidden))
+            least = (min(4, usual.embedding), min(8, usual.hidden))
             sizes = (max(least[0], int(sizes[0] * share)), max(least[1], int(sizes[1] * share)))
         return MaskedNetwork(spans, *sizes, generator)
 
@@ -264,11 +237,12 @@ class Autoregressive(IterativeModel):
         checkpoint: Checkpoint | None,
     ) -> None:
         own, device, spans = self.parameters, index.device, network.spans
-        optimizer = Adam(network.parameters(), decay=own.weight_decay, average=own.average)
+        usual = own.given
+        optimizer = Adam(network.parameters(), decay=own.weight_decay, average=usual.average)
         run = self._plan(len(seen), optimizer.weights.numel())
         warm_up = max(1, min(100, run.steps // 10))
         chances = streams.torch("orders", device.type)
-        orders = Orders(spans, self._order(spans), own.shuffled, chances)
+        orders = Orders(spans, self._order(spans), usual.shuffled, chances)
         noise = streams.torch("noise", device.type)
         rows = Batches(len(seen), run.batch_size, streams.torch("rows", device.type))
         precision, miss = autocast(own.precision, device), compiled(network, own.compile)
@@ -286,7 +260,7 @@ class Autoregressive(IterativeModel):
                 loss = miss(index[chosen], offsets[chosen], orders.draw(), factors)
             optimizer.clear()
             loss.backward()
-            optimizer.step(own.learning_rate * cosine_rate(place, run.steps, warm_up))
+            optimizer.step(usual.learning_rate * cosine_rate(place, run.steps, warm_up))
             return {"loss": loss}
 
         def unseen_loss() -> torch.Tensor:
@@ -332,6 +306,8 @@ class Autoregressive(IterativeModel):
         """Draw what is not given, told by what is; nothing is drawn in vain."""
         if not len(self._layout):
             return super().complete(given, streams, monitor, max_tries)
+        if not self._any_order:
+            return super().complete(given, streams, monitor, max_tries)
         spans, table = self._network.spans, given.table
         device = spans.device
         flags = given.known[:, spans.order]
@@ -357,7 +333,9 @@ class Autoregressive(IterativeModel):
         """Return the network."""
         if not len(self._layout):
             return ModelState()
-        values = {"steps": self.steps_, "stopped": self.stopped_}
+        values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
+        if self._private:
+            values |= {"any_order": self._any_order, "sizes": list(self._network.sizes[1:])}
         return ModelState(values, read_weights(self._network, "network"))
 
     @classmethod
@@ -369,7 +347,11 @@ class Autoregressive(IterativeModel):
         if not len(layout):
             return model
         spans = Spans(layout, choose_device(model.parameters.device))
-        network = model._build(spans, Streams(0).torch("weights"))
+        usual, values = model.parameters.given, state.values
+        if "sizes" in values:
+            model._private, model._any_order = True, bool(values["any_order"])
+            usual = replace(usual, embedding=values["sizes"][0], hidden=values["sizes"][1])
+        network = model._build(spans, usual, Streams(0).torch("weights"))
         write_weights(network, state.tensors, "network")
         model._network = network.to(spans.device)
         return model

@@ -18,7 +18,6 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError, DataError
 from tabsynth.models._completion import MAX_TRIES, Completed, Way, reject
 from tabsynth.monitor import Monitor, ignore
-from tabsynth.privacy.budget import PrivacyBudget
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 from tabsynth.registry import Registry
@@ -103,8 +102,14 @@ class Model(ABC):
     def coding(self) -> Coding:
         """How this model wants numbers coded."""
 
-    def coding_for(self, budget: PrivacyBudget) -> Coding:
-        """Return how this model wants numbers coded under a privacy budget."""
+    def coding_for(self, epsilon: float) -> Coding:
+        """Return how this model wants numbers coded under a privacy budget.
+
+        Parameters
+        ----------
+        epsilon : float
+            Of the whole budget.
+        """
         return self.coding
 
     @abstractmethod
@@ -246,9 +251,13 @@ class IterativeModel(Model):
     def _begin(self, data: TrainingData) -> EncodedTable:
         """Return the rows to learn from (see `_rows`); nothing is left of an earlier training."""
         table = self._rows(data)
+        self._forget(data)
+        return table
+
+    def _forget(self, data: TrainingData) -> None:
+        """Leave nothing of an earlier training."""
         self._layout = data.layout
         self.loss_history_, self.steps_, self.stopped_ = pd.DataFrame(), 0, None
-        return table
 
 
 models: Registry[type[Model]] = Registry("model", "tabsynth.models", lazy=True)

@@ -24,7 +24,8 @@ from tabsynth.models.marginals.selection import (
     choose_tree,
 )
 from tabsynth.monitor import Monitor, Progress, ignore
-from tabsynth.privacy.training import Counts, TrainingData
+from tabsynth.privacy.counting import Counts
+from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
 from tabsynth.validation import check_integer, check_real
 

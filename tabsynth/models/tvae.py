@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -13,8 +13,9 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
+from tabsynth.errors import PrivacyError
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._tvae import CODINGS, TVAEParameters
+from tabsynth.models._tvae import CODINGS, PRIVATE, PRIVATE_CODING, PRIVATE_STEPS, TVAEParameters
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
@@ -27,10 +28,17 @@ from tabsynth.models.neural.device import (
     to_numpy,
     write_weights,
 )
+from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
 from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.private import (
+    known_shares,
+    plan_steps,
+    refuse_watching,
+    train_privately,
+)
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -80,6 +88,7 @@ class TVAE(IterativeModel):
 
     name = "tvae"
     description = "Variational autoencoder: quick to train, keeps most of the dependence."
+    private = True
     parameters_type = TVAEParameters
     completes = "by weighting"
     parameters: TVAEParameters
@@ -87,11 +96,17 @@ class TVAE(IterativeModel):
     _decoder: Decoder
     _mixture: Mixture | None
     _active: torch.Tensor
+    _sizes: tuple[int, int] | None = None
+    """Dimensions of the latent and hidden units, where a budget chose them."""
 
     @property
     def coding(self) -> Coding:
         """Quantile bins with sub-bins, or mixture components."""
         return CODINGS[self.parameters.coding]
+
+    def coding_for(self, epsilon: float) -> Coding:
+        """Quantile bins with sub-bins, few of both."""
+        return PRIVATE_CODING
 
     @on_few_threads
     def fit(
@@ -108,11 +123,15 @@ class TVAE(IterativeModel):
         ------
         DataError
             If there are no rows.
-        PrivacyError
-            Under a privacy budget.
+        BudgetExceeded, PrivacyError
+            Under a privacy budget: if too little of it is left, or for a checkpoint, a time limit,
+            rows held out, or a coding other than bins.
         """
-        own, table = self.parameters, self._begin(data)
         self._mixture = None
+        self._sizes = None
+        if data.private:
+            return self._fit_privately(data, streams, monitor, checkpoint)
+        own, table = self.parameters, self._begin(data)
         if not len(self._layout):
             return self
         device = choose_device(own.device)
@@ -121,8 +140,8 @@ class TVAE(IterativeModel):
         offsets = torch.from_numpy(table.offsets).to(device)
         shares = read_shares(index, spans)
         weights = streams.torch("weights")
-        encoder = Encoder(spans, own.latent, own.hidden, weights)
-        decoder = Decoder(spans, own.latent, own.hidden, weights)
+        sizes = own.given.latent, own.given.hidden
+        encoder, decoder = Encoder(spans, *sizes, weights), Decoder(spans, *sizes, weights)
         encoder.to(device)
         decoder.to(device)
         decoder.codes.start_at(shares)
@@ -133,12 +152,49 @@ class TVAE(IterativeModel):
         self._decoder = decoder.eval().requires_grad_(False)
         generator = streams.torch("latent", device.type)
         self._fit_latent(encoder.eval(), index, offsets, generator)
+        self._calibrate(shares, generator)
+        return self
+
+    def _calibrate(self, shares: torch.Tensor, generator: torch.Generator) -> None:
+        decoder = self._decoder
 
         def hidden() -> list[torch.Tensor]:
-            sizes = settling_chunks(spans)
+            sizes = settling_chunks(decoder.spans)
             return [decoder.body(self._draw_latent(n, generator)) for n in sizes]
 
-        calibrate(decoder.codes, hidden, shares, spans)
+        calibrate(decoder.codes, hidden, shares, decoder.spans)
+
+    def _fit_privately(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor,
+        checkpoint: str | Path | None,
+    ) -> Self:
+        """Train small networks through the door to the rows, then calibrate to noisy shares."""
+        own = self.parameters
+        self._forget(data)
+        refuse_watching(own, checkpoint, own.held_out)
+        if own.coding != "bins":
+            raise PrivacyError(
+                f"{self.name} with coding {own.coding!r} cannot be trained under a privacy budget. "
+                "Take 'tvae' with coding 'bins', or 'autoregressive'."
+            )
+        if not len(self._layout):
+            return self
+        device, usual = choose_device(own.device), own.over(PRIVATE)
+        spans, weights = Spans(self._layout, device), streams.torch("weights")
+        self._sizes = usual.latent, usual.hidden
+        encoder = Encoder(spans, *self._sizes, weights).to(device)
+        decoder = Decoder(spans, *self._sizes, weights).to(device)
+        shares = known_shares(data.known(), spans)
+        decoder.codes.start_at(shares)
+        run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
+        ghost = GhostAutoencoder(encoder, decoder, own.beta, streams.torch("noise", device.type))
+        rates = usual.learning_rate, usual.average
+        train_privately(ghost, data, run, *rates, f"training {self.name}", device, monitor)
+        self.steps_, self._decoder = run.steps, decoder.eval().requires_grad_(False)
+        self._calibrate(shares, streams.torch("latent", device.type))
         return self
 
     def _plan(self, n_rows: int, n_weights: int) -> Plan:
@@ -156,7 +212,7 @@ class TVAE(IterativeModel):
     def estimate(self, n_rows: int, n_columns: int) -> float:
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
         own = self.parameters
-        run = self._plan(n_rows, own.hidden * (1_000 + 60 * n_columns))
+        run = self._plan(n_rows, own.given.hidden * (1_000 + 60 * n_columns))
         a_step, a_cell = SECONDS
         training = run.steps * (a_step + a_cell * run.batch_size * n_columns)
         return super().estimate(n_rows, n_columns) + min(training, own.max_seconds or training)
@@ -171,12 +227,12 @@ class TVAE(IterativeModel):
         monitor: Monitor,
         checkpoint: Checkpoint | None,
     ) -> None:
-        own, device = self.parameters, index.device
+        own, device, usual = self.parameters, index.device, self.parameters.given
         unseen, seen = hold_out(len(index), own.held_out, streams.torch("held out", device.type))
         optimizer = Adam(
             [*encoder.parameters(), *decoder.parameters()],
             decay=own.weight_decay,
-            average=own.average,
+            average=usual.average,
         )
         run = self._plan(len(seen), optimizer.weights.numel())
         warm_up = max(1, min(300, run.steps // 4))
@@ -203,7 +259,9 @@ class TVAE(IterativeModel):
             loss = reconstruction + own.beta * min(1.0, (place + 1) / warm_up) * divergence
             optimizer.clear()
             loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step(own.learning_rate * cosine_rate(place, run.steps, warm_up // 6 + 1))
+            optimizer.step(
+                own.given.learning_rate * cosine_rate(place, run.steps, warm_up // 6 + 1)
+            )
             return {"loss": loss, "reconstruction": reconstruction, "divergence": divergence}
 
         def unseen_loss() -> torch.Tensor:
@@ -260,7 +318,8 @@ class TVAE(IterativeModel):
 
     def _draw_latent(self, n_rows: int, generator: torch.Generator) -> torch.Tensor:
         device = generator.device
-        latent = torch.randn((n_rows, self.parameters.latent), generator=generator, device=device)
+        n_latent = self._decoder.n_latent
+        latent = torch.randn((n_rows, n_latent), generator=generator, device=device)
         if self._mixture is not None:
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
@@ -304,7 +363,10 @@ class TVAE(IterativeModel):
             tensors["latent.active"] = to_numpy(self._active)
             for name in ("weights", "means", "factors"):
                 tensors[f"latent.{name}"] = to_numpy(getattr(self._mixture, name))
-        return ModelState({"steps": self.steps_, "stopped": self.stopped_}, tensors)
+        values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
+        if self._sizes is not None:
+            values["sizes"] = list(self._sizes)
+        return ModelState(values, tensors)
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
@@ -317,7 +379,9 @@ class TVAE(IterativeModel):
         device = choose_device(model.parameters.device)
         spans = Spans(layout, device)
         own, weights = model.parameters, Streams(0).torch("weights")
-        decoder = Decoder(spans, own.latent, own.hidden, weights)
+        usual, sizes = own.given, state.values.get("sizes")
+        model._sizes = None if sizes is None else (int(sizes[0]), int(sizes[1]))
+        decoder = Decoder(spans, *(model._sizes or (usual.latent, usual.hidden)), weights)
         write_weights(decoder, state.tensors, "decoder")
         model._decoder = decoder.to(device)
         if "latent.means" in state.tensors:

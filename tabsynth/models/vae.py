@@ -36,6 +36,7 @@ class VAE(TVAE):
     """
 
     name = "vae"
+    private = False
     description = "Plain variational autoencoder: tvae without bins and without modes."
     parameters_type = VAEParameters
     parameters: VAEParameters

@@ -23,10 +23,10 @@ from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.noisy.continuous import buy_numbers, purchases, scaled, voted, with_parameters
 from tabsynth.noisy.declared import require_declared
 from tabsynth.noisy.nominal import Bought, buy_labels
+from tabsynth.privacy.counting import Counts, with_parent
 from tabsynth.privacy.histogram import Buyer
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
-from tabsynth.privacy.training import Counts, with_parent
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 

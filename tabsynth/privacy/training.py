@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import PrivacyError
+from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.accounting import Spend
+from tabsynth.privacy.counting import Counts, Groups, counted, scores, with_parent
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise, deviation
 
-Groups = Mapping[int, np.ndarray]
-"""Of some blocks: the group of each of their codes."""
-MOST_CELLS = 1 << 24
-"""Most cells of a table of counts."""
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """How often the code combinations of a few blocks occur, exactly or with noise.
+@dataclass(frozen=True)
+class PrivateSteps:
+    """How a network is trained under a budget; all of it is public.
 
     Attributes
     ----------
-    blocks : tuple of int
-        Indices of blocks.
-    values : ndarray of float64, shape (size of block, ...)
-        May be negative where there is noise.
-    sigma : float
-        Standard deviation of the noise of each cell; 0 for exact counts.
+    batch_size, steps : int
+        Rows of a step on average, which divide sums of gradients, and the number of steps.
+    clip : float
+        Largest length of the gradient of one row.
     """
 
-    blocks: tuple[int, ...]
-    values: np.ndarray
-    sigma: float
+    batch_size: int
+    steps: int
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1 or self.steps < 1 or not (math.isfinite(self.clip) and self.clip):
+            raise PrivacyError("Private steps need a batch size, a number of steps and a clip.")
 
 
 class TrainingData(Protocol):
@@ -131,6 +136,40 @@ class TrainingData(Protocol):
             As for `measure`.
         """
 
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take steps down the gradient of a loss of rows, without handing the rows out.
+
+        Each row takes part in a step by chance. Under a budget, steps use up what is left of it.
+
+        Parameters
+        ----------
+        network : Module
+            Its layers are known to Opacus or tell how long rows' gradients are (`squared_norms`).
+        loss : callable
+            Takes codes (int32) and offsets (float32) of rows and returns one loss a row, (n_rows,),
+            computed through `network`. It must keep nothing of them.
+        run : PrivateSteps
+        update : callable
+            Told the number of each step once the gradients of the parameters are set: those of the
+            sum of the losses, over the batch size. It moves the weights.
+        device : device
+        monitor : callable
+            Told of steps alone.
+
+        Raises
+        ------
+        BudgetExceeded, PrivacyError
+            If too little is left, or if the network lets rows touch each other.
+        """
+
 
 class ExactTrainingData:
     """TrainingData without a privacy budget: answers exactly and opens the rows.
@@ -190,7 +229,21 @@ class ExactTrainingData:
         groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated worst."""
-        return int(np.argmax(_scores(self._table, estimates, weights, penalties, groups)))
+        return int(np.argmax(scores(self._table, estimates, weights, penalties, groups)))
+
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take exact steps; the rows of each are always the same."""
+        from tabsynth.privacy.dpsgd import train_exactly
+
+        train_exactly(self._table, network, loss, run, update, device, monitor)
 
 
 class PrivateTrainingData:
@@ -289,53 +342,27 @@ class PrivateTrainingData:
         self._ledger.debit(
             Spend("which columns depend on each other", "exponential", epsilon, sensitivity=most)
         )
-        scores = _scores(self._table, estimates, weights, penalties, groups)
-        return self._noise.choose(scores, epsilon, most)
+        found = scores(self._table, estimates, weights, penalties, groups)
+        return self._noise.choose(found, epsilon, most)
+
+    def train(
+        self,
+        network: nn.Module,
+        loss: Loss,
+        run: PrivateSteps,
+        update: Callable[[int], None],
+        device: torch.device,
+        monitor: Monitor = ignore,
+    ) -> None:
+        """Take steps of DP-SGD that use up the budget; debits all of them first."""
+        from tabsynth.privacy import dpsgd
+
+        door = self._table, self._n_rows, self._ledger, self._noise
+        dpsgd.train(*door, network, loss, run, update, device, monitor)
 
     def _words(self, blocks: Sequence[int]) -> str:
         names = dict.fromkeys(self.layout[block].owner for block in blocks)
         return f"counts of {' x '.join(map(repr, names))}"
-
-
-def with_parent(layout: Layout, block: int) -> tuple[int, ...]:
-    """Return a block, with the one that it refines before it where there is one."""
-    parent = layout[block].parent
-    return (block,) if parent is None else (parent, block)
-
-
-def counted(table: EncodedTable, blocks: Sequence[int], groups: Groups | None = None) -> np.ndarray:
-    """Return the exact counts of the code combinations of a few blocks, int64.
-
-    Raises
-    ------
-    PrivacyError
-        If there would be too many cells.
-    """
-    shape, columns = [], []
-    for block in blocks:
-        column, size = table.codes[:, block], int(table.layout.sizes[block])
-        if groups is not None and block in groups:
-            group = groups[block]
-            column, size = group[column], int(group.max()) + 1
-        shape.append(size)
-        columns.append(column)
-    if math.prod(shape) > MOST_CELLS:
-        raise PrivacyError(f"A table of {math.prod(shape):,} counts is larger than is allowed.")
-    cells = np.ravel_multi_index(tuple(columns), tuple(shape))
-    return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
-
-
-def _scores(
-    table: EncodedTable,
-    estimates: Sequence[Counts],
-    weights: Sequence[float] | None,
-    penalties: Sequence[float] | None,
-    groups: Groups | None,
-) -> np.ndarray:
-    """Return how badly each set is estimated, float64 (n_sets,)."""
-    errors = [np.abs(counted(table, e.blocks, groups) - e.values).sum() for e in estimates]
-    scores = np.array(errors) - (0.0 if penalties is None else np.asarray(penalties))
-    return scores * (1.0 if weights is None else np.asarray(weights))
 
 
 def _affordable(rho: float, left: float) -> float:

@@ -12,7 +12,8 @@ import numpy as np
 from tabsynth.models.marginals.graph import Graph, Measurement, fitted
 from tabsynth.models.marginals.junction import Set, cells_of
 from tabsynth.monitor import Monitor, Progress
-from tabsynth.privacy.training import Counts, Groups, TrainingData
+from tabsynth.privacy.counting import Counts, Groups
+from tabsynth.privacy.training import TrainingData
 
 CHOICE = 0.1
 """Share of the budget of a round that choosing costs, if sets are chosen one by one."""

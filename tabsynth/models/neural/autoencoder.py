@@ -57,7 +57,7 @@ class Decoder(nn.Module):
         self, spans: Spans, n_latent: int, n_hidden: int, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.spans = spans
+        self.spans, self.n_latent = spans, n_latent
         self.body = nn.Sequential(
             Linear(n_latent, n_hidden, generator, gain=2**0.5),
             nn.ReLU(),

@@ -78,6 +78,14 @@ class OffsetHead(nn.Module):
         self.shift.bias.copy_(mean * counts / (counts + 2))
         self.log_scale.copy_(scale.log().clamp_min(NARROWEST))
 
+    @torch.no_grad()
+    def spread_evenly(self) -> None:
+        """Spread offsets evenly inside each code, and let hidden units say nothing about them."""
+        assert self.shift.bias is not None
+        for value in (self.shift.weight, self.shift.bias, self.log_scale):
+            value.zero_()
+        self.used[:-1] = True
+
     def _parameters_of(
         self, hidden: torch.Tensor, slots: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

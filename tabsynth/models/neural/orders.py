@@ -49,10 +49,11 @@ class Orders:
         self._owner = torch.tensor(owner, device=spans.device)
         self._n_owners, self._share, self._generator = len(owners), share, generator
         self.usual = _before(self._rank)
+        self.any_order = bool(share) and len(owners) > 1
 
     def draw(self) -> torch.Tensor:
         """Return the mask of an order, (n_blocks, n_blocks): 1 where the first is before."""
-        if not self._share or self._n_owners < 2:
+        if not self.any_order:
             return self.usual
         shape, device = (self._n_owners + 2,), self._rank.device
         level = torch.rand(shape, generator=self._generator, device=device)
