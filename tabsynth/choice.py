@@ -11,9 +11,6 @@ from tabsynth.models import Model, models
 
 FEW_ROWS = 200
 """Below this many rows `auto` learns columns one by one."""
-NETWORK_EPSILON, NETWORK_ROWS = 1.0, 10_000.0
-"""Under a budget, the least epsilon, and the least epsilon times rows, that `auto` trains a network
-at; below, it learns noisy counts."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,9 @@ def choose_model(
     if name != "auto":
         return Choice(name, "asked for", models.get(name).notice)
     if epsilon is not None:
-        return _choose_privately(epsilon, n_rows)
+        return Choice(
+            "marginal", "nearest to real rows and most useful of all models under a budget"
+        )
     if n_rows is not None and n_rows < FEW_ROWS:
         return Choice(
             "independent",
@@ -87,13 +86,6 @@ def choose_model(
         "tree",
         "nearest to real rows and least found by attacks on public tables, and learnt in seconds",
     )
-
-
-def _choose_privately(epsilon: float, n_rows: int | None) -> Choice:
-    """Return the model that a privacy budget suits, by what is public alone."""
-    if epsilon >= NETWORK_EPSILON and (n_rows is None or epsilon * n_rows >= NETWORK_ROWS):
-        return Choice("autoregressive", "this budget and so many rows carry a network")
-    return Choice("marginal", "for a small budget noisy counts say more than a network")
 
 
 def estimate(name: str, parameters: Mapping[str, Any] | None, n_rows: int, n_columns: int) -> float:
