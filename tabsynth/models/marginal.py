@@ -13,7 +13,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, SampleError
+from tabsynth.errors import ConfigError
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.marginals.graph import Graph, Measurement
@@ -197,8 +197,12 @@ class Marginal(Model):
         values: np.ndarray,
         rows: np.ndarray,
         rng: np.random.Generator,
+        given: Given | None = None,
     ) -> None:
-        """Write drawn groups as codes and offsets into some rows of a table."""
+        """Write drawn groups as codes and offsets into some rows of a table.
+
+        Codes that are given are put in place before what depends on them is drawn.
+        """
         n = len(rows)
         for place, block in enumerate(self._variables.blocks):
             group, within = self._variables.groups[block], self._ungroup[place]
@@ -209,8 +213,11 @@ class Marginal(Model):
             codes = order[np.minimum(drawn, len(order) - 1)]
             wrong = group[codes] != values[:, place]
             if wrong.any():  # rounding at the ends of a unit
-                first = order[np.searchsorted(group[order], values[wrong, place])]
-                codes[wrong] = first
+                rising = np.lexsort((within, group))
+                last = np.searchsorted(group[rising], values[wrong, place], side="right") - 1
+                codes[wrong] = rising[last]
+            if given is not None:
+                codes = np.where(given.known[rows, block], given.table.codes[rows, block], codes)
             table.codes[rows, block] = codes
         for block, shares in self._parts.items():
             parent = self._layout[block].parent
@@ -219,7 +226,10 @@ class Marginal(Model):
             edges = np.cumsum(shares, axis=1)[codes]
             drawn = (edges < rng.random(n)[:, None] * edges[:, -1:]).sum(axis=1)
             refined = np.array(self._layout[parent].refined)[codes]
-            table.codes[rows, block] = np.where(refined, drawn, 0)
+            codes = np.where(refined, drawn, 0)
+            if given is not None:
+                codes = np.where(given.known[rows, block], given.table.codes[rows, block], codes)
+            table.codes[rows, block] = codes
         for slot, block in enumerate(self._layout.offset_blocks):
             flags = np.array(self._layout[int(block)].continuous)
             place_inside = rng.uniform(-1, 1, n)
@@ -247,9 +257,7 @@ class Marginal(Model):
             rows = np.flatnonzero(where == number)
             evidence = {i: int(value) for i, value in enumerate(pattern) if value >= 0}
             values = self._graph.sample(len(rows), rng, evidence)
-            if not np.isfinite(values).all():
-                raise SampleError("The model makes no rows with what is given.")
-            self._write(table, values, rows, rng)
+            self._write(table, values, rows, rng, given)
         monitor(Progress("sampling marginal", len(patterns), len(patterns)))
         return Completed(given.impose(table), Effort("directly", len(given), len(given)))
 

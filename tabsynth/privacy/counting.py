@@ -65,14 +65,46 @@ def counted(table: EncodedTable, blocks: Sequence[int], groups: Groups | None = 
     return np.bincount(cells, minlength=math.prod(shape)).reshape(shape)
 
 
+class Tally:
+    """Exact counts of the rows of a table, remembered while they are few.
+
+    Parameters
+    ----------
+    table : EncodedTable
+
+    Notes
+    -----
+    Privacy: none of it may leave without noise; for `TrainingData`, and nobody else.
+    """
+
+    def __init__(self, table: EncodedTable) -> None:
+        self._table = table
+        self._groups: Groups | None = None
+        self._kept: dict[tuple[int, ...], np.ndarray] = {}
+        self._cells = 0
+
+    def counted(self, blocks: Sequence[int], groups: Groups | None = None) -> np.ndarray:
+        """Return the counts of the code combinations of a few blocks (see `counted`)."""
+        if groups is not self._groups:
+            self._groups, self._kept, self._cells = groups, {}, 0
+        key = tuple(blocks)
+        found = self._kept.get(key)
+        if found is None:
+            found = counted(self._table, key, groups)
+            if self._cells + found.size <= MOST_CELLS:
+                self._kept[key] = found.astype(np.int32)
+                self._cells += found.size
+        return found
+
+
 def scores(
-    table: EncodedTable,
+    table: Tally,
     estimates: Sequence[Counts],
     weights: Sequence[float] | None,
     penalties: Sequence[float] | None,
     groups: Groups | None,
 ) -> np.ndarray:
     """Return how badly each set is estimated, float64 (n_sets,)."""
-    errors = [np.abs(counted(table, e.blocks, groups) - e.values).sum() for e in estimates]
+    errors = [np.abs(table.counted(e.blocks, groups) - e.values).sum() for e in estimates]
     scores = np.array(errors) - (0.0 if penalties is None else np.asarray(penalties))
     return scores * (1.0 if weights is None else np.asarray(weights))

@@ -14,7 +14,7 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import PrivacyError
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.accounting import Spend
-from tabsynth.privacy.counting import Counts, Groups, counted, scores, with_parent
+from tabsynth.privacy.counting import Counts, Groups, Tally, counted, scores, with_parent
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise, deviation
 
@@ -188,7 +188,7 @@ class ExactTrainingData:
     rho = math.inf
 
     def __init__(self, table: EncodedTable) -> None:
-        self._table = table
+        self._table, self._tally = table, Tally(table)
 
     @property
     def layout(self) -> Layout:
@@ -229,7 +229,7 @@ class ExactTrainingData:
         groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated worst."""
-        return int(np.argmax(scores(self._table, estimates, weights, penalties, groups)))
+        return int(np.argmax(scores(self._tally, estimates, weights, penalties, groups)))
 
     def train(
         self,
@@ -277,6 +277,7 @@ class PrivateTrainingData:
         noise: Noise,
     ) -> None:
         self._table, self._n_rows, self._known = table, n_rows, list(known)
+        self._tally = Tally(table)
         self._ledger, self._noise = ledger, noise
 
     @property
@@ -342,7 +343,7 @@ class PrivateTrainingData:
         self._ledger.debit(
             Spend("which columns depend on each other", "exponential", epsilon, sensitivity=most)
         )
-        found = scores(self._table, estimates, weights, penalties, groups)
+        found = scores(self._tally, estimates, weights, penalties, groups)
         return self._noise.choose(found, epsilon, most)
 
     def train(

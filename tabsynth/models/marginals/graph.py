@@ -81,44 +81,53 @@ class Graph:
                 )
                 far.setdefault(base, []).append(some)
         for base, wanted in far.items():
-            joint = self._spread(base)
-            for some in wanted:
-                last = next(v for v in some if v not in base)
-                clique = self.tree.home((last,))
-                assert clique is not None
-                flat = _onto_last(joint[clique], self.tree.cliques[clique], last)
-                flat = flat.reshape([self.sizes[v] for v in base] + [self.sizes[last]])
-                order = np.argsort([*base, last])
-                found[some] = np.transpose(flat, order)
+            beside = {some: next(v for v in some if v not in base) for some in wanted}
+            joint = self._beside(base, set(beside.values()))
+            for some, last in beside.items():
+                found[some] = np.transpose(joint[last], np.argsort([*base, last]))
         return [found[some] for some in sets]
 
-    def _spread(self, base: Set) -> list[np.ndarray]:
-        """Return for each clique the joint probabilities of `base` (first axis) and the clique."""
+    def _beside(self, base: Set, wanted: set[int]) -> dict[int, np.ndarray]:
+        """Return the joint probabilities of `base` with each wanted variable, that one last."""
         beliefs, tree = self.beliefs(), self.tree
-        start = tree.home(base)
-        n = int(np.prod([self.sizes[v] for v in base]))
-        joint: list[np.ndarray | None] = [None] * len(tree.cliques)
+        start, found = tree.home(base), dict[int, np.ndarray]()
         if start is None:
             # Variables that lie in no clique together are taken as independent.
-            parts = [self.marginal((v,)) for v in base]
-            whole = parts[0]
-            for part in parts[1:]:
-                whole = np.multiply.outer(whole, part)
-            return [np.multiply.outer(whole.reshape(-1), belief) for belief in beliefs]
-        indicator = np.eye(n).reshape([n] + [self.sizes[v] for v in base])
-        joint[start] = beliefs[start] * _expanded(indicator, base, tree.cliques[start])
-        pending, near = [start], self._neighbours()
+            whole = np.ones(())
+            for v in base:
+                whole = np.multiply.outer(whole, self.marginal((v,)))
+            return {v: np.multiply.outer(whole, self.marginal((v,))) for v in wanted}
+
+        def passed(share: np.ndarray, known: Set, clique: int, onto: Set) -> np.ndarray:
+            """Return `share` (of base, then of what is known) times the rest of a clique, summed.
+
+            What a clique adds to what is known does not depend on `base` any more.
+            """
+            both = tuple(v for v in tree.cliques[clique] if v in known or v in onto)
+            here = _onto(beliefs[clique], tree.cliques[clique], both)
+            name = len(self.sizes)
+            # The flat index of `base` gets a name that no variable has.
+            labels = {v: place for place, v in enumerate((*both, name))}
+            ends = [[labels[v] for v in some] for some in ((name, *known), both, (name, *onto))]
+            summed: np.ndarray = np.einsum(share, ends[0], here, ends[1], ends[2])
+            return summed
+
+        shape = [self.sizes[v] for v in base]
+        n = int(np.prod(shape))
+        even = np.eye(n).reshape(n, *shape)
+        pending: list[tuple[int, int, Set, np.ndarray]] = [(start, -1, base, even)]
+        near = self._neighbours()
         while pending:
-            here = pending.pop()
+            here, before, known, share = pending.pop()
+            for v in wanted & set(tree.cliques[here]) - set(found):
+                found[v] = passed(share, known, here, (v,)).reshape(*shape, self.sizes[v])
             for other, separator in near[here]:
-                if joint[other] is not None:
+                if other == before:
                     continue
-                shown = _onto_axes(joint[here], tree.cliques[here], separator)
+                shown = passed(share, known, here, separator)
                 total = _onto(beliefs[other], tree.cliques[other], separator)
-                ratio = shown / np.maximum(total, 1e-300)
-                joint[other] = beliefs[other] * _expanded(ratio, separator, tree.cliques[other])
-                pending.append(other)
-        return [part for part in joint if part is not None]
+                pending.append((other, here, separator, shown / np.maximum(total, 1e-300)))
+        return found
 
     def _neighbours(self) -> list[list[tuple[int, Set]]]:
         near: list[list[tuple[int, Set]]] = [[] for _ in self.tree.cliques]
@@ -291,18 +300,6 @@ def _onto(values: np.ndarray, clique: Set, variables: Set) -> np.ndarray:
     axes = tuple(axis for axis, v in enumerate(clique) if v not in variables)
     found: np.ndarray = values.sum(axis=axes)
     return found
-
-
-def _onto_axes(values: np.ndarray | None, clique: Set, variables: Set) -> np.ndarray:
-    """Sum over what is not wanted, keeping the first axis."""
-    assert values is not None
-    axes = tuple(1 + axis for axis, v in enumerate(clique) if v not in variables)
-    found: np.ndarray = values.sum(axis=axes)
-    return found
-
-
-def _onto_last(values: np.ndarray, clique: Set, variable: int) -> np.ndarray:
-    return _onto_axes(values, clique, (variable,))
 
 
 def _log_onto(logs: np.ndarray, clique: Set, variables: Set) -> np.ndarray:

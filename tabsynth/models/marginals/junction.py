@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 Set = tuple[int, ...]
@@ -34,9 +35,58 @@ class JunctionTree:
 
     def home(self, variables: Iterable[int]) -> int | None:
         """Return the smallest clique that holds all `variables`, None where none does."""
-        wanted = set(variables)
-        holding = [place for place, clique in enumerate(self.cliques) if wanted <= set(clique)]
-        return min(holding, key=lambda place: len(self.cliques[place]), default=None)
+        found: set[int] | None = None
+        for variable in variables:
+            here = self._holding[variable]
+            found = here if found is None else found & here
+        if found is None:
+            found = set(range(len(self.cliques)))
+        return min(found, key=lambda place: (len(self.cliques[place]), place), default=None)
+
+    @cached_property
+    def _holding(self) -> dict[int, set[int]]:
+        """The cliques that hold each variable."""
+        holding: dict[int, set[int]] = {}
+        for place, clique in enumerate(self.cliques):
+            for variable in clique:
+                holding.setdefault(variable, set()).add(place)
+        return holding
+
+    def path(self, start: int, end: int) -> list[int]:
+        """Return the cliques from one to another along the tree, both included."""
+        up, down = [start], [end]
+        while up[-1] != down[-1]:
+            # A parent comes before its children, so that the later one is never above the other.
+            longer = up if up[-1] > down[-1] else down
+            longer.append(self.parents[longer[-1]])
+        return up + down[-2::-1]
+
+    def cells_with(self, some: Set, sizes: Sequence[int]) -> float:
+        """Return how many cells would be enough for `some` to lie in one clique too.
+
+        All but one of them that lie in a clique already are carried along the tree to the last
+        one, or it to them. Infinite where no clique holds all but one.
+        """
+        cells, least = [_cells(clique, sizes) for clique in self.cliques], math.inf
+        for last in some:
+            rest = tuple(v for v in some if v != last)
+            start, end = self.home(rest), self.home((last,))
+            if start is None or end is None:
+                continue
+            path = self.path(start, end)
+            held = [set(self.cliques[place]) for place in path]
+            first = max(n for n, clique in enumerate(held) if clique.issuperset(rest))
+            final = min(n for n, clique in enumerate(held) if last in clique and n >= first)
+            for moved, part in (
+                ((last,), slice(first, final)),
+                (rest, slice(first + 1, final + 1)),
+            ):
+                more = 0.0
+                for place in path[part]:
+                    new = set(moved).difference(self.cliques[place])
+                    more += cells[place] * (_cells(new, sizes) - 1)
+                least = min(least, sum(cells) + more)
+        return least
 
 
 def junction_tree(sets: Iterable[Sequence[int]], sizes: Sequence[int]) -> JunctionTree:
@@ -92,15 +142,12 @@ def eliminated(sets: Iterable[Sequence[int]], sizes: Sequence[int]) -> list[Set]
         del weight[variable]
         cliques.append(tuple(sorted({variable, *neighbours})))
         for one in neighbours:
-            near[one] |= neighbours
-            near[one] -= {one, variable}
-        for one in neighbours:
-            weight[one] = logs[one] + sum(logs[u] for u in near[one])
+            new = neighbours - near[one] - {one}
+            near[one] |= new
+            near[one].discard(variable)
+            weight[one] += sum(logs[u] for u in new) - logs[variable]
     return cliques
 
 
-def cells_of(sets: Iterable[Sequence[int]], sizes: Sequence[int]) -> float:
-    """Return how many cells the cliques of a junction tree have together."""
-    found = eliminated(sets, sizes)
-    maximal = [c for c in found if not any(set(c) < set(other) for other in found)]
-    return float(sum(math.prod(float(sizes[v]) for v in clique) for clique in set(maximal)))
+def _cells(variables: Iterable[int], sizes: Sequence[int]) -> float:
+    return math.prod(float(sizes[v]) for v in variables)

@@ -10,7 +10,7 @@ from itertools import combinations
 import numpy as np
 
 from tabsynth.models.marginals.graph import Graph, Measurement, fitted
-from tabsynth.models.marginals.junction import Set, cells_of
+from tabsynth.models.marginals.junction import Set
 from tabsynth.monitor import Monitor, Progress
 from tabsynth.privacy.counting import Counts, Groups
 from tabsynth.privacy.training import TrainingData
@@ -23,6 +23,8 @@ EXACT_RHO = 1e3
 """What stands for the budget where counts are exact."""
 EXPECTED = math.sqrt(2 / math.pi)
 """Mean absolute value of a standard normal number."""
+MOST_ROUNDS = 160
+"""Most rounds that the budget is divided into at first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +84,12 @@ class Purchase:
         for some, counts in zip(sets, found, strict=True):
             self.measurements.append(Measurement(some, counts.values, counts.sigma))
 
+    def use_up(self, sets: Sequence[Set]) -> None:
+        """Buy counts of `sets` with all that is left; of single variables where there are none."""
+        if self.left > 0:
+            singles: list[Set] = [(v,) for v in range(len(self.variables.sizes))]
+            self.measure(sets or singles, self.left * (1 - 1e-9))
+
     def choose(
         self,
         sets: Sequence[Set],
@@ -139,8 +147,7 @@ def choose_tree(bought: Purchase, total: float, cap: float, monitor: Monitor, na
         chosen.append(edge)
         one, other = (part[v] for v in edge if v != target)
         part = {v: one if of == other else of for v, of in part.items()}
-    if chosen:
-        bought.measure(chosen, min(bought.left, (1 - TREE_CHOICE) * rho * (1 - 1e-9)))
+    bought.use_up(chosen)
     monitor(Progress(name, rounds, rounds))
     return fitted(own.sizes, bought.measurements, total, 1500, None)
 
@@ -164,12 +171,14 @@ def choose_adaptively(
     if target is not None:
         triples = [tuple(sorted((*s, target))) for s in pairs if target not in s]
     workload = [*pairs, *triples]
-    weights = {s: float(sum(len(set(s) & set(other)) for other in workload)) for s in workload}
+    within = np.bincount([v for s in workload for v in s], minlength=n)
+    weights = {s: float(within[list(s)].sum()) for s in workload}
     most = max(weights.values(), default=1.0)
     weights = {s: w / most for s, w in weights.items()}
     whole = bought.left
     graph = fitted(own.sizes, bought.measurements, total, 200)
-    share, spent, done = whole / (8 * n), 0.0, 0
+    share, spent, done = whole / min(8 * n, MOST_ROUNDS), 0.0, 0
+    steps = max(15, min(60, 900 // n))
     measured: set[Set] = set()
     while spent < whole * (1 - 1e-6):
         left = whole - spent
@@ -177,20 +186,12 @@ def choose_adaptively(
             share = left
         monitor(Progress(name, min(99, round(100 * spent / whole)), 100))
         sigma = 0.0 if exact else math.sqrt(1 / (2 * (1 - CHOICE) * share))
-        keys = [m.variables for m in bought.measurements]
         limit = cap * (spent + share) / whole
-        open_ = [
-            s
-            for s in workload
-            if (not exact or s not in measured)
-            and own.cells(s) <= limit
-            and (graph.tree.home(s) is not None or cells_of([*keys, s], own.sizes) <= limit)
-        ]
+        open_ = [s for s in workload if not (exact and s in measured) and _fits(graph, s, limit)]
         if not open_:
             if share >= left:
                 break
-            share = min(left, 4 * share)
-            spent += 0.0 if share < left else left
+            share *= 4
             continue
         shown = [p * total for p in graph.marginals(open_)]
         chosen = bought.choose(
@@ -203,12 +204,23 @@ def choose_adaptively(
         bought.measure([chosen], (1 - CHOICE) * share * (1 - 1e-9))
         measured.add(chosen)
         before = shown[open_.index(chosen)]
-        graph = fitted(own.sizes, bought.measurements, total, 60, graph)
+        graph = fitted(own.sizes, bought.measurements, total, steps, graph)
         change = float(np.abs(graph.marginal(chosen) * total - before).sum())
         spent, done = spent + share, done + 1
         if change <= EXPECTED * sigma * own.cells(chosen):
             share *= 4
         if exact and done >= 2 * n:
             break
+    if not exact and spent < whole * (1 - 1e-6):
+        bought.use_up([])
     monitor(Progress(name, 100, 100))
     return fitted(own.sizes, bought.measurements, total, 1000, graph)
+
+
+def _fits(graph: Graph, some: Set, limit: float) -> bool:
+    """Return whether a junction tree of at most `limit` cells can hold `some` too."""
+    if graph.tree.home(some) is not None:
+        return True
+    if math.prod(graph.sizes[v] for v in some) > limit:
+        return False
+    return graph.tree.cells_with(some, graph.sizes) <= limit
