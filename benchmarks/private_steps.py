@@ -23,6 +23,7 @@ from tabsynth.models import models
 from tabsynth.models._autoregressive import PRIVATE as MASKED
 from tabsynth.models._tvae import PRIVATE as AUTOENCODER
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
 from tabsynth.models.neural.ghost_masked import GhostMasked
 from tabsynth.models.neural.masked import MaskedNetwork
@@ -52,7 +53,7 @@ def autoencoder(spans: Spans) -> torch.nn.Module:
     """Return the networks of `tvae` as they are under a budget."""
     sizes, weights = (AUTOENCODER.latent, AUTOENCODER.hidden), Streams(1).torch("weights")
     pair = Encoder(spans, *sizes, weights), Decoder(spans, *sizes, weights)
-    return GhostAutoencoder(*pair, 0.5, Streams(1).torch("noise"))
+    return GhostAutoencoder(*pair, 0.5, RowChance(spans.width, Streams(1).torch("noise"), CPU))
 
 
 def seconds(build: Callable[[Spans], torch.nn.Module], table: EncodedTable, private: bool) -> float:

@@ -247,6 +247,7 @@ def fit_privately(
     )
     model = wish.build(choice, schema.names)
     require_private(choice.model)
+    model.check_private()
     noise = Noise(terms.debug_insecure_seed)
     facts = {"rows": "noisy" if terms.public_rows is None else "public"}
     ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts)

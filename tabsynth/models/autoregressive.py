@@ -40,7 +40,12 @@ from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.orders import Orders
-from tabsynth.models.neural.private import known_shares, plan_steps, refuse_watching
+from tabsynth.models.neural.private import (
+    known_shares,
+    plan_steps,
+    refuse_checkpoint,
+    refuse_watching,
+)
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -110,6 +115,11 @@ class Autoregressive(IterativeModel):
         """Quantile bins with sub-bins, few of both."""
         return private_coding(self.parameters)
 
+    def check_private(self) -> None:
+        """Refuse rows held out, a time limit, compiling and short floats."""
+        super().check_private()
+        refuse_watching(self.parameters, self.parameters.held_out)
+
     @on_few_threads
     def fit(
         self,
@@ -163,7 +173,8 @@ class Autoregressive(IterativeModel):
         """Train a small network through the door to the rows, then calibrate to noisy shares."""
         own = self.parameters
         self._forget(data)
-        refuse_watching(own, checkpoint, own.held_out)
+        self.check_private()
+        refuse_checkpoint(checkpoint)
         if not len(self._layout):
             return self
         device = choose_device(own.device)

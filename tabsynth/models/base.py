@@ -15,7 +15,7 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import ConfigError, DataError
+from tabsynth.errors import ConfigError, DataError, PrivacyError
 from tabsynth.models._completion import MAX_TRIES, Completed, Way, reject
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
@@ -111,6 +111,20 @@ class Model(ABC):
             Of the whole budget.
         """
         return self.coding
+
+    def check_private(self) -> None:
+        """Refuse a model, or hyper-parameters, that a privacy budget does not allow.
+
+        Raises
+        ------
+        PrivacyError
+            Before the budget is touched; with what to do.
+        """
+        if not self.private:
+            raise PrivacyError(
+                f"Model {self.name!r} reads the rows themselves, which a privacy budget does not "
+                "allow. Choose 'marginal' or 'autoregressive', or leave epsilon out."
+            )
 
     @abstractmethod
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:

@@ -15,7 +15,13 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._ctgan import CODINGS, CTGANParameters
+from tabsynth.models._ctgan import (
+    CODINGS,
+    PRIVATE_CODING,
+    CTGANParameters,
+    refuse_unprivate,
+)
+from tabsynth.models._private_ctgan import fit_adversary
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
@@ -34,6 +40,7 @@ from tabsynth.models.neural.heads import cross_entropy
 from tabsynth.models.neural.losses import critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
+from tabsynth.models.neural.private import known_shares, refuse_checkpoint, refuse_watching
 from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import Plan, cosine_rate, plan
@@ -74,8 +81,10 @@ class CTGAN(IterativeModel):
 
     Notes
     -----
-    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; what is kept is the
-    generator and the frequencies of codes, not the critic.
+    Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
+    Under one, the critic alone meets rows, through ``TrainingData.train``, one at a time and each
+    with one of its own columns as the condition; made rows get theirs by noisy shares. What is kept
+    is the generator and the frequencies of codes, not the critic.
 
     Batch normalisation uses the statistics of a batch in training. When training ends they are
     taken anew for the averaged weights, over rows whose conditions follow the real frequencies, and
@@ -90,6 +99,7 @@ class CTGAN(IterativeModel):
     name = "ctgan"
     description = "Conditional adversarial network: the classic; slower and less exact than tvae."
     parameters_type = CTGANParameters
+    private = True
     completes = "by weighting"
     parameters: CTGANParameters
 
@@ -99,7 +109,17 @@ class CTGAN(IterativeModel):
     @property
     def coding(self) -> Coding:
         """Mixture components, or quantile bins with sub-bins."""
-        return CODINGS[self.parameters.coding]
+        return CODINGS[self.parameters.coding or "modes"]
+
+    def coding_for(self, epsilon: float) -> Coding:
+        """Quantile bins with sub-bins, few of both."""
+        return PRIVATE_CODING
+
+    def check_private(self) -> None:
+        """Refuse packs, codings with offsets, the Wasserstein loss, and what watches training."""
+        super().check_private()
+        refuse_watching(self.parameters)
+        refuse_unprivate(self.parameters)
 
     @on_few_threads
     def fit(
@@ -116,9 +136,12 @@ class CTGAN(IterativeModel):
         ------
         DataError
             If there are no rows.
-        PrivacyError
-            Under a privacy budget.
+        BudgetExceeded, PrivacyError
+            Under a privacy budget: if too little of it is left, or for what `check_private` and a
+            checkpoint are refused for.
         """
+        if data.private:
+            return self._fit_privately(data, streams, monitor, checkpoint)
         own, table = self.parameters, self._begin(data)
         if not len(self._layout):
             return self
@@ -130,8 +153,8 @@ class CTGAN(IterativeModel):
         shares = read_shares(index, spans)
         count = len(rows.conditions) if own.conditional else 0
         weights = streams.torch("weights")
-        generator = Generator(spans, count, own.noise, own.hidden, weights)
-        critic = Critic(spans, count, own.embedding, own.hidden, own.pac, weights)
+        generator = Generator(spans, count, own.noise, own.given.hidden, weights)
+        critic = Critic(spans, count, own.given.embedding, own.given.hidden, own.pac, weights)
         generator.to(device)
         critic.to(device)
         generator.codes.start_at(shares)
@@ -144,6 +167,28 @@ class CTGAN(IterativeModel):
         file = open_checkpoint(checkpoint, self, table, streams, device)
         self._train(critic, rows, streams, monitor, file)
         self._settle(shares, streams.torch("settling", device.type))
+        return self
+
+    def _fit_privately(
+        self,
+        data: TrainingData,
+        streams: Streams,
+        monitor: Monitor,
+        checkpoint: str | Path | None,
+    ) -> Self:
+        """Train against a critic behind the door to the rows, then calibrate to noisy shares."""
+        own = self.parameters
+        self._forget(data)
+        self.check_private()
+        refuse_checkpoint(checkpoint)
+        if not len(self._layout):
+            return self
+        spans = Spans(self._layout, choose_device(own.device))
+        shares = known_shares(data.known(), spans)
+        self._generator, self._frequencies, self.steps_ = fit_adversary(
+            data, own, spans, shares, streams, BATCH, f"training {self.name}", monitor
+        )
+        self._settle(shares, streams.torch("settling", spans.device.type))
         return self
 
     def _plan(self, n_rows: int, n_weights: int) -> Plan:
@@ -162,7 +207,7 @@ class CTGAN(IterativeModel):
     def estimate(self, n_rows: int, n_columns: int) -> float:
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
         own = self.parameters
-        run = self._plan(n_rows, own.hidden * (1_000 + 60 * n_columns))
+        run = self._plan(n_rows, own.given.hidden * (1_000 + 60 * n_columns))
         a_step, a_cell = SECONDS
         training = run.steps * (a_step + a_cell * run.batch_size * n_columns)
         return super().estimate(n_rows, n_columns) + min(training, own.max_seconds or training)
@@ -176,9 +221,10 @@ class CTGAN(IterativeModel):
         checkpoint: Checkpoint | None,
     ) -> None:
         own, generator, device = self.parameters, self._generator, rows.index.device
+        usual = own.given
         making, judging = (
             Adam(network.parameters(), betas=(0.0, 0.9), clip=1e3, average=average)
-            for network, average in ((generator, own.average), (critic, 0.0))
+            for network, average in ((generator, usual.average), (critic, 0.0))
         )
         # A step goes through the generator three times and the critic seven.
         run = self._plan(len(rows.index), making.weights.numel() + 2 * judging.weights.numel())
@@ -204,14 +250,14 @@ class CTGAN(IterativeModel):
                 fake = critic.rows.soft(*made)
                 scores = critic(torch.cat([real, fake]), torch.cat([told, told]))
             ours, theirs = scores.float().chunk(2)
-            loss = critic_loss(own.loss, ours, theirs)
+            loss = critic_loss(usual.loss, ours, theirs)
             losses = {"distance": ours.mean() - theirs.mean()}
             if own.penalty and step % own.penalty_every == 0:
                 penalty = self._penalty(critic, real, fake, told, noise)
                 loss = loss + own.penalty * own.penalty_every * penalty
                 losses["penalty"] = penalty * own.penalty_every
             loss.backward()  # type: ignore[no-untyped-call]
-            judging.step(own.critic_rate * cosine_rate(place, run.steps, 1))
+            judging.step(usual.critic_rate * cosine_rate(place, run.steps, 1))
             return losses
 
         def update(step: int, place: float) -> Mapping[str, torch.Tensor]:
@@ -224,7 +270,7 @@ class CTGAN(IterativeModel):
             critic.requires_grad_(False)
             with precision:
                 scores = critic(critic.rows.soft(made, moved), conditions)
-            loss = generator_loss(own.loss, scores.float())
+            loss = generator_loss(usual.loss, scores.float())
             critic.requires_grad_(True)
             if edges is not None:
                 column = rows.conditions.columns[conditions][:, None]
@@ -235,7 +281,7 @@ class CTGAN(IterativeModel):
                 loss = loss + missed
             making.clear()
             loss.backward()  # type: ignore[no-untyped-call]
-            making.step(own.learning_rate * cosine_rate(place, run.steps, 1))
+            making.step(usual.learning_rate * cosine_rate(place, run.steps, 1))
             return {"loss": loss, **losses}
 
         kept: dict[str, Kept] = {"generator": generator, "critic": critic, "noise": noise}
@@ -342,7 +388,8 @@ class CTGAN(IterativeModel):
         frequencies = torch.from_numpy(np.array(state.tensors["frequencies"]))
         model._frequencies = frequencies.to(spans.device, widest(spans.device))
         weights = Streams(0).torch("weights")
-        generator = Generator(spans, len(frequencies), own.noise, own.hidden, weights)
+        n_hidden = len(state.tensors["generator.layers.0.weight"])
+        generator = Generator(spans, len(frequencies), own.noise, n_hidden, weights)
         write_weights(generator, state.tensors, "generator")
         model._generator = generator.to(spans.device)
         return model

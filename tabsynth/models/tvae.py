@@ -13,11 +13,19 @@ from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
-from tabsynth.errors import PrivacyError
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._tvae import CODINGS, PRIVATE, PRIVATE_CODING, PRIVATE_STEPS, TVAEParameters
+from tabsynth.models._tvae import (
+    CODINGS,
+    PRIVATE,
+    PRIVATE_CODING,
+    PRIVATE_STEPS,
+    SECONDS,
+    TVAEParameters,
+    refuse_coding,
+)
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
     autocast,
@@ -36,6 +44,7 @@ from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.private import (
     known_shares,
     plan_steps,
+    refuse_checkpoint,
     refuse_watching,
     train_privately,
 )
@@ -51,10 +60,6 @@ from tabsynth.random import Streams
 
 POSTERIOR_ROWS = 10_000
 """Rows whose posteriors the distribution of the latent is fitted to."""
-
-
-SECONDS = 3e-3, 1.6e-6
-"""What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 
 
 @models.register("tvae")
@@ -77,8 +82,8 @@ class TVAE(IterativeModel):
 
     Notes
     -----
-    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; what is kept is the
-    decoder and the mixture of latents, not the encoder.
+    Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
+    What is kept is the decoder and the mixture of latents, not the encoder.
 
     References
     ----------
@@ -108,6 +113,12 @@ class TVAE(IterativeModel):
         """Quantile bins with sub-bins, few of both."""
         return PRIVATE_CODING
 
+    def check_private(self) -> None:
+        """Refuse codings other than bins, rows held out, a time limit, compiling, short floats."""
+        super().check_private()
+        refuse_watching(self.parameters, self.parameters.held_out)
+        refuse_coding(self.parameters)
+
     @on_few_threads
     def fit(
         self,
@@ -124,11 +135,10 @@ class TVAE(IterativeModel):
         DataError
             If there are no rows.
         BudgetExceeded, PrivacyError
-            Under a privacy budget: if too little of it is left, or for a checkpoint, a time limit,
-            rows held out, or a coding other than bins.
+            Under a privacy budget: if too little of it is left, or for a checkpoint and what
+            `check_private` refuses.
         """
-        self._mixture = None
-        self._sizes = None
+        self._mixture = self._sizes = None
         if data.private:
             return self._fit_privately(data, streams, monitor, checkpoint)
         own, table = self.parameters, self._begin(data)
@@ -141,9 +151,8 @@ class TVAE(IterativeModel):
         shares = read_shares(index, spans)
         weights = streams.torch("weights")
         sizes = own.given.latent, own.given.hidden
-        encoder, decoder = Encoder(spans, *sizes, weights), Decoder(spans, *sizes, weights)
-        encoder.to(device)
-        decoder.to(device)
+        encoder = Encoder(spans, *sizes, weights).to(device)
+        decoder = Decoder(spans, *sizes, weights).to(device)
         decoder.codes.start_at(shares)
         if decoder.offsets is not None:
             decoder.offsets.start_at(spans.slots(index), offsets)
@@ -172,27 +181,24 @@ class TVAE(IterativeModel):
         checkpoint: str | Path | None,
     ) -> Self:
         """Train small networks through the door to the rows, then calibrate to noisy shares."""
-        own = self.parameters
         self._forget(data)
-        refuse_watching(own, checkpoint, own.held_out)
-        if own.coding != "bins":
-            raise PrivacyError(
-                f"{self.name} with coding {own.coding!r} cannot be trained under a privacy budget. "
-                "Take 'tvae' with coding 'bins', or 'autoregressive'."
-            )
+        self.check_private()
+        refuse_checkpoint(checkpoint)
         if not len(self._layout):
             return self
-        device, usual = choose_device(own.device), own.over(PRIVATE)
+        own, usual = self.parameters, self.parameters.over(PRIVATE)
+        device = choose_device(own.device)
         spans, weights = Spans(self._layout, device), streams.torch("weights")
         self._sizes = usual.latent, usual.hidden
         encoder = Encoder(spans, *self._sizes, weights).to(device)
         decoder = Decoder(spans, *self._sizes, weights).to(device)
-        shares = known_shares(data.known(), spans)
+        shares, rates = known_shares(data.known(), spans), (usual.learning_rate, usual.average)
         decoder.codes.start_at(shares)
         run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
-        ghost = GhostAutoencoder(encoder, decoder, own.beta, streams.torch("noise", device.type))
-        rates = usual.learning_rate, usual.average
-        train_privately(ghost, data, run, *rates, f"training {self.name}", device, monitor)
+        chance = RowChance(spans.width, streams.torch("noise"), device)
+        ghost = GhostAutoencoder(encoder, decoder, own.beta, chance)
+        phase = f"training {self.name}"
+        train_privately(ghost, data, run, *rates, phase, device, monitor, chance.goes_on)
         self.steps_, self._decoder = run.steps, decoder.eval().requires_grad_(False)
         self._calibrate(shares, streams.torch("latent", device.type))
         return self
@@ -317,9 +323,8 @@ class TVAE(IterativeModel):
             )
 
     def _draw_latent(self, n_rows: int, generator: torch.Generator) -> torch.Tensor:
-        device = generator.device
-        n_latent = self._decoder.n_latent
-        latent = torch.randn((n_rows, n_latent), generator=generator, device=device)
+        shape = n_rows, self._decoder.n_latent
+        latent = torch.randn(shape, generator=generator, device=generator.device)
         if self._mixture is not None:
             latent[:, self._active] = self._mixture.draw(n_rows, generator)
         return latent
@@ -378,8 +383,8 @@ class TVAE(IterativeModel):
             return model
         device = choose_device(model.parameters.device)
         spans = Spans(layout, device)
-        own, weights = model.parameters, Streams(0).torch("weights")
-        usual, sizes = own.given, state.values.get("sizes")
+        usual, weights = model.parameters.given, Streams(0).torch("weights")
+        sizes = state.values.get("sizes")
         model._sizes = None if sizes is None else (int(sizes[0]), int(sizes[1]))
         decoder = Decoder(spans, *(model._sizes or (usual.latent, usual.hidden)), weights)
         write_weights(decoder, state.tensors, "decoder")

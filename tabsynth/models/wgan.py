@@ -23,9 +23,9 @@ class WGANParameters(CTGANParameters):
         What the networks pay; here the Wasserstein distance.
     """
 
-    coding: str = "scalar"
+    coding: str | None = "scalar"
     conditional: bool = False
-    loss: str = "wgan-gp"
+    loss: str | None = "wgan-gp"
 
 
 @models.register("wgan")
@@ -43,5 +43,6 @@ class WGAN(CTGAN):
 
     name = "wgan"
     description = "Plain adversarial network: ctgan without conditions and without modes."
+    private = False
     parameters_type = WGANParameters
     parameters: WGANParameters

@@ -11,12 +11,15 @@ from torch import nn
 from tabsynth.encoding import EncodedTable
 from tabsynth.errors import PrivacyError
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.ghost import Affine
 from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
+from tabsynth.models.neural.ghost_critic import GhostCritic
 from tabsynth.models.neural.ghost_masked import GhostMasked
 from tabsynth.models.neural.masked import MaskedNetwork
 from tabsynth.models.neural.orders import Orders
 from tabsynth.models.neural.private import place
+from tabsynth.models.neural.private_adversary import Conditioned, real_losses
 from tabsynth.models.neural.spans import Spans
 from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.budget import PrivacyBudget
@@ -47,13 +50,22 @@ def autoencoder(layout):
     spans, weights = Spans(layout, CPU), Streams(1).torch("weights")
     encoder, decoder = Encoder(spans, 3, 6, weights), Decoder(spans, 3, 6, weights)
     decoder.codes.start_at(torch.full((spans.width,), 0.1))
-    ghost = GhostAutoencoder(encoder, decoder, 0.5, torch.Generator()).double()
-    ghost.blur = lambda mean: torch.full_like(mean, 0.3)
+    chance = RowChance(spans.width, torch.Generator().manual_seed(3), CPU)
+    ghost = GhostAutoencoder(encoder, decoder, 0.5, chance).double()
     index = place(spans)
     return ghost, lambda codes, _: ghost(index(codes))
 
 
-NETWORKS = {"autoregressive": masked, "tvae": autoencoder}
+def critic(layout):
+    spans = Spans(layout, CPU)
+    chance = RowChance(spans.width, torch.Generator().manual_seed(3), CPU)
+    columns = Conditioned.of(torch.ones(spans.width), spans, True).columns
+    network = GhostCritic(spans, columns, 6, Streams(1).torch("weights"), chance).double()
+    index = place(spans)
+    return network, lambda codes, _: real_losses(network(index(codes)), "bce")
+
+
+NETWORKS = {"autoregressive": masked, "tvae": autoencoder, "ctgan": critic}
 
 
 @pytest.fixture(params=NETWORKS)

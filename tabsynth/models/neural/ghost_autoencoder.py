@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.ghost import Affine, Bag, Shift
 from tabsynth.models.neural.heads import CodeHead, cross_entropy
 from tabsynth.models.neural.inputs import RowInputs
@@ -69,15 +70,14 @@ class GhostAutoencoder(nn.Module):
     decoder : Decoder
     beta : float
         Weight of the divergence from the prior.
-    noise : torch.Generator
-        Blurs latents; its seed may be known, as gradients are cut whatever it gives.
+    chance : RowChance
+        Blurs latents, each row's by itself; its seed may be known, as the gradient of a row is then
+        still a function of this row alone.
     """
 
-    def __init__(
-        self, encoder: Encoder, decoder: Decoder, beta: float, noise: torch.Generator
-    ) -> None:
+    def __init__(self, encoder: Encoder, decoder: Decoder, beta: float, chance: RowChance) -> None:
         super().__init__()
-        self.spans, self.beta, self.noise = decoder.spans, beta, noise
+        self.spans, self.beta, self.chance = decoder.spans, beta, chance
         self.rows = GhostInputs(encoder.rows)
         self.inner, self.outer = affine(encoder.inner), affine(encoder.outer)
         layers = (affine(layer) if isinstance(layer, Linear) else layer for layer in decoder.body)
@@ -86,16 +86,13 @@ class GhostAutoencoder(nn.Module):
         if decoder.offsets is not None:
             decoder.offsets.spread_evenly()
 
-    def blur(self, mean: torch.Tensor) -> torch.Tensor:
-        """Return standard normal numbers of the shape of `mean`."""
-        return torch.randn(mean.shape, generator=self.noise, device=mean.device, dtype=mean.dtype)
-
     def forward(self, index: torch.Tensor) -> torch.Tensor:
         """Return the loss of each row in nats, (n_rows,), of an index (n_rows, n_blocks)."""
         hidden = torch.relu(self.inner(torch.relu(self.rows(index))))
         mean, log_variance = self.outer(hidden).chunk(2, dim=1)
         log_variance = log_variance.clamp(-8.0, 4.0)
-        latent = mean + self.blur(mean) * torch.exp(0.5 * log_variance)
+        blur = self.chance.normal(index, mean.shape[1]).to(mean.dtype)
+        latent = mean + blur * torch.exp(0.5 * log_variance)
         wide = index.long()
         each = cross_entropy(self.codes(self.body(latent)), wide, self.spans)
         if self.spans.levels:

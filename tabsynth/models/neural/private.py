@@ -74,9 +74,21 @@ def nearest_shares(values: np.ndarray) -> np.ndarray:
     return shares
 
 
-def refuse_watching(
-    own: TrainingParameters, checkpoint: str | Path | None, held_out: float | None = None
-) -> None:
+def refuse_checkpoint(checkpoint: str | Path | None) -> None:
+    """Refuse a checkpoint.
+
+    Raises
+    ------
+    PrivacyError
+    """
+    if checkpoint is not None:
+        raise PrivacyError(
+            "a checkpoint is not allowed under a privacy budget: it holds the state of a training "
+            "on the rows. Leave the checkpoint out."
+        )
+
+
+def refuse_watching(own: TrainingParameters, held_out: float | None = None) -> None:
     """Refuse what would let rows decide about the training, or leave traces of them.
 
     Raises
@@ -84,7 +96,6 @@ def refuse_watching(
     PrivacyError
     """
     wishes = {
-        "a checkpoint": (checkpoint is not None, "it holds the state of a training on the rows"),
         "held_out": (bool(held_out), "rows held out would decide how long the others are learnt"),
         "max_seconds": (
             own.max_seconds is not None,
@@ -98,7 +109,9 @@ def refuse_watching(
     }
     for name, (wished, reason) in wishes.items():
         if wished:
-            raise PrivacyError(f"{name} is not allowed under a privacy budget: {reason}.")
+            raise PrivacyError(
+                f"{name} is not allowed under a privacy budget: {reason}. Leave it out."
+            )
 
 
 def plan_steps(own: TrainingParameters, n_rows: int, usual_steps: int, clip: float) -> PrivateSteps:
