@@ -94,7 +94,7 @@ class Relaxation:
         n, names = request.n_rows, list(request.fixed)
         flags = [request.fixed[name][1] for name in names]
         asked = np.stack(flags, axis=1) if flags else np.zeros((n, 0), dtype=bool)
-        if self.model.completes == "by rejection":
+        if self.model.way == "by rejection":
             return self._choose(request, names, asked, lacking, streams)
         table = EncodedTable.empty(n, self.codec.layout)
         moved: Fixed = {}

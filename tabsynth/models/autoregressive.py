@@ -22,7 +22,7 @@ from tabsynth.models._autoregressive import (
     private_coding,
     private_rate,
 )
-from tabsynth.models._completion import MAX_TRIES, Completed, Effort
+from tabsynth.models._completion import MAX_TRIES, Completed, Effort, Way
 from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
@@ -114,6 +114,11 @@ class Autoregressive(IterativeModel):
     def coding_for(self, epsilon: float) -> Coding:
         """Quantile bins with sub-bins, few of both."""
         return private_coding(self.parameters)
+
+    @property
+    def way(self) -> Way:
+        """By rejection where only one order of the columns was learnt."""
+        return self.completes if self._any_order else "by rejection"
 
     def check_private(self) -> None:
         """Refuse rows held out, a time limit, compiling and short floats."""

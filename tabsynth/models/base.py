@@ -112,6 +112,11 @@ class Model(ABC):
         """
         return self.coding
 
+    @property
+    def way(self) -> Way:
+        """How this fitted model makes rows that are given in part: `completes`, or less."""
+        return self.completes
+
     def check_private(self) -> None:
         """Refuse a model, or hyper-parameters, that a privacy budget does not allow.
 

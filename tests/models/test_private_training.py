@@ -92,9 +92,11 @@ def test_a_loaded_model_makes_the_same_rows(name):
     made, again = (some.sample(20, Streams(3)) for some in (model, loaded))
     assert np.array_equal(made.codes, again.codes)
     given = Given(made, np.eye(len(data.layout), dtype=bool)[[0] * len(made)])
+    assert model.way == loaded.way
     completed, same = (some.complete(given, Streams(3)) for some in (model, loaded))
     assert np.array_equal(completed.table.codes, same.table.codes)
     assert np.array_equal(completed.table.codes[:, 0], made.codes[:, 0])
+    assert completed.effort.way == model.way
 
 
 def test_conditions_are_those_of_ctgan_without_a_budget():
