@@ -144,9 +144,7 @@ def sought(model, n_fits, tmp_path, caplog) -> tuple[list[str], list[pd.DataFram
     caplog.set_level(logging.DEBUG)
     frame, found, every = marked(), [], []
     for seed in range(n_fits):
-        text, numbers, rows = released(
-            model, FITS[model][0], seed, tmp_path / "m.model", frame
-        )
+        text, numbers, rows = released(model, FITS[model][0], seed, tmp_path / "m.model", frame)
         found += seen(text, numbers)
         every.append(rows)
     return found + [s for s in TEXTS if s in caplog.text], every
@@ -263,9 +261,9 @@ def test_the_kind_of_python_objects_is_not_read_off_the_rows():
     for cell in ("5", 5, 5.5, None):
         frame = plain().astype(object)
         frame.loc[3, "ward"] = cell
-        fitted = Synthesizer(
-            "independent", schema=schema(), epsilon=EPSILON, delta=DELTA
-        ).fit(frame)
+        fitted = Synthesizer("independent", schema=schema(), epsilon=EPSILON, delta=DELTA).fit(
+            frame
+        )
         specs.append({column.name: column.dtype for column in fitted.schema_})
     assert all(spec == specs[0] for spec in specs)
 
