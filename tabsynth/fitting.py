@@ -32,6 +32,12 @@ from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with
 ROWS_SHARE = 0.01
 """Share of a budget that the number of rows costs, where it is not public."""
 
+NO_CHECKPOINT = (
+    "A checkpoint holds what has no noise yet, so there is none under a privacy budget. Leave the "
+    "checkpoint out."
+)
+"""Why a checkpoint is refused."""
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -233,10 +239,7 @@ def fit_privately(
     1) takes its place everywhere.
     """
     if checkpoint is not None:
-        raise PrivacyError(
-            "A checkpoint holds what has no noise yet, so there is none under a privacy budget. "
-            "Leave the checkpoint out."
-        )
+        raise PrivacyError(NO_CHECKPOINT)
     schema = declared_schema(wish.schema, table, terms)
     choice = choose_model(
         wish.model,

@@ -19,7 +19,7 @@ from tabsynth.evaluation.plausibility import Rejected, plausibility
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.evaluation.stability import with_stability
 from tabsynth.fair import Fair
-from tabsynth.fitting import terms_of
+from tabsynth.fitting import NO_CHECKPOINT, terms_of
 from tabsynth.model_file import privacy_of, seed_of, training_of
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.plan import HOLDOUT_SHARE, Plan, make_plan
@@ -173,6 +173,8 @@ def deidentify(
             f"{repeats} fits would cost {repeats} budgets. Leave repeats out, or fit without "
             "epsilon."
         )
+    if terms is not None and checkpoint is not None:
+        raise PrivacyError(NO_CHECKPOINT)
     plan = make_plan(
         table,
         model=model,

@@ -13,6 +13,8 @@ in `test_neighbours`.
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import pytest
 import torch
@@ -219,10 +221,8 @@ def steps_taken(table, stops):
         if stops and step >= 2 and losses[-1] < np.mean(losses[:-1]) + 1:
             raise Watched
 
-    try:
+    with contextlib.suppress(Watched):
         data.train(network, watched, PrivateSteps(N, 6, CLIP), update, CPU)
-    except Watched:
-        pass
     return len(taken), ledger.spends[-1].steps
 
 

@@ -28,7 +28,7 @@ from tabsynth.noisy import noisy_codec, private_schema
 from tabsynth.noisy.continuous import scaled, with_parameters
 from tabsynth.noisy.nominal import buy_labels
 from tabsynth.privacy import histogram
-from tabsynth.privacy.accounting import epsilon_of, zcdp_rho
+from tabsynth.privacy.accounting import zcdp_rho
 from tabsynth.privacy.audit import many_run_epsilon
 from tabsynth.privacy.budget import PrivacyBudget
 from tabsynth.privacy.cells import declared, powers
