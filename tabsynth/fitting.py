@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,12 @@ from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with
 
 ROWS_SHARE = 0.01
 """Share of a budget that the number of rows costs, where it is not public."""
+
+NO_CHECKPOINT = (
+    "A checkpoint holds what has no noise yet, so there is none under a privacy budget. Leave the "
+    "checkpoint out."
+)
+"""Why a checkpoint is refused."""
 
 
 @dataclass(frozen=True)
@@ -233,10 +239,7 @@ def fit_privately(
     1) takes its place everywhere.
     """
     if checkpoint is not None:
-        raise PrivacyError(
-            "A checkpoint holds what has no noise yet, so there is none under a privacy budget. "
-            "Leave the checkpoint out."
-        )
+        raise PrivacyError(NO_CHECKPOINT)
     schema = declared_schema(wish.schema, table, terms)
     choice = choose_model(
         wish.model,
@@ -291,10 +294,16 @@ def declared_schema(
     ------
     PrivacyError
         If there is no schema and none may be inferred.
+
+    Notes
+    -----
+    Privacy: of a table whose schema is declared, the names of columns and their dtypes are seen,
+    and no cell: whether one does not fit would tell about its row. What does not fit counts as
+    missing later on.
     """
     if schema is not None:
-        check_schema(schema, table)
-        return private_schema(with_dtypes(schema, table), inferred=False)
+        check_schema(schema, table, cells=False)
+        return private_schema(_stored_as(schema, table), inferred=False)
     if not terms.accept_inferred_schema:
         raise PrivacyError(
             "A privacy budget needs a schema that was written down without looking at the rows: "
@@ -305,6 +314,32 @@ def declared_schema(
         )
     inferred = infer_schema(table, missing_values=missing_values)
     return private_schema(inferred, inferred=True)
+
+
+def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
+    """Return the schema with each column stored as its dtype says.
+
+    What kind of objects a column of Python objects holds is known from its cells alone; it is taken
+    from the schema, or left open.
+
+    Raises
+    ------
+    PrivacyError
+        If it is left open in columns of times, which cannot be read then.
+    """
+    found = with_dtypes(schema, table.iloc[:0])
+    for column in schema:
+        spec = column.dtype
+        if table[column.name].dtype != object:
+            continue
+        if isinstance(spec, Mapping) and "object" in spec:
+            found = found.with_column(replace(found[column.name], dtype=spec))
+        elif column.type in ("datetime", "duration"):
+            raise PrivacyError(
+                f"Column {column.name!r} is stored as Python objects, and of what kind would have "
+                "to be read off the rows. Convert it to 'str' or a dtype of times first."
+            )
+    return found
 
 
 def require_private(name: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from tabsynth.artifact import versions
+from tabsynth.codec import types_of
 from tabsynth.errors import PrivacyError
 from tabsynth.evaluation import evaluate
 from tabsynth.evaluation.plausibility import Rejected, plausibility
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.evaluation.stability import with_stability
 from tabsynth.fair import Fair
-from tabsynth.fitting import terms_of
+from tabsynth.fitting import NO_CHECKPOINT, terms_of
 from tabsynth.model_file import privacy_of, seed_of, training_of
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.plan import HOLDOUT_SHARE, Plan, make_plan
@@ -172,6 +173,8 @@ def deidentify(
             f"{repeats} fits would cost {repeats} budgets. Leave repeats out, or fit without "
             "epsilon."
         )
+    if terms is not None and checkpoint is not None:
+        raise PrivacyError(NO_CHECKPOINT)
     plan = make_plan(
         table,
         model=model,
@@ -191,6 +194,9 @@ def deidentify(
         unseen = Noise(debug_insecure_seed).mask(len(table), holdout)
     train = table.iloc[~unseen].reset_index(drop=True)
     held = table.iloc[unseen].reset_index(drop=True) if unseen.any() else None
+
+    # Under a budget a cell that does not fit is no error: not before the fit, and not after it.
+    judging = plan.schema if terms is None else unlimited(plan.schema)
 
     def fit_and_judge(
         own: int, file: str | Path | None = None
@@ -226,11 +232,11 @@ def deidentify(
             count = public_rows or round(synthesizer.n_rows_ / (1 - holdout))
         made = synthesizer.sample(count, fair=fair, reject=wish)
         judged = evaluate(
-            train,
+            train if terms is None else readable(train, judging),
             made,
-            holdout=held,
+            holdout=held if terms is None or held is None else readable(held, judging),
             target=target,
-            schema=plan.schema,
+            schema=judging,
             seed=streams.seed,
             monitor=watch,
         )
@@ -262,3 +268,25 @@ def deidentify(
         notices=plan.notices,
     )
     return Deidentified(made, evaluation, synthesizer, plan, rejected)
+
+
+def readable(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
+    """Return a table in which cells that do not fit the schema are missing.
+
+    Under a budget they count as missing and are no error, which would tell about their rows.
+    """
+    types = types_of(schema)
+    columns = {
+        name: series.mask(types[name].read(series).missing) if len(series) else series
+        for name, series in table.items()
+    }
+    return pd.DataFrame(columns)
+
+
+def unlimited(schema: Schema) -> Schema:
+    """Return a schema without bounds, which real cells may lie beyond."""
+    bounds = ("minimum", "maximum")
+    for column in schema:
+        kept = {name: value for name, value in column.parameters.items() if name not in bounds}
+        schema = schema.with_column(replace(column, parameters=kept))
+    return schema

@@ -24,6 +24,22 @@ def check_frame(frame: pd.DataFrame) -> None:
     DataError, SchemaError
         With all problems of one kind at once.
     """
+    check_header(frame)
+    if not len(frame):
+        raise DataError(f"The table has no rows; at least {MINIMUM_ROWS} are needed to learn from.")
+    problems = [problem for name in frame for problem in _foreign_cells(str(name), frame[name])]
+    if problems:
+        raise DataError("\n".join(problems))
+
+
+def check_header(frame: pd.DataFrame) -> None:
+    """Check what can be known of a table without its rows: that columns have names of their own.
+
+    Raises
+    ------
+    DataError, SchemaError
+        With all problems of one kind at once.
+    """
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"A table must be a pandas DataFrame. Got {type(frame).__name__}.")
     if not frame.shape[1]:
@@ -39,11 +55,6 @@ def check_frame(frame: pd.DataFrame) -> None:
     if twice:
         listed = ", ".join(map(repr, twice))
         raise DataError(f"Columns named more than once: {listed}. Give every column its own name.")
-    if not len(frame):
-        raise DataError(f"The table has no rows; at least {MINIMUM_ROWS} are needed to learn from.")
-    problems = [problem for name in frame for problem in _foreign_cells(str(name), frame[name])]
-    if problems:
-        raise DataError("\n".join(problems))
 
 
 def _kind_words(name: Any) -> str:

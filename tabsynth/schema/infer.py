@@ -15,7 +15,7 @@ from tabsynth.constraints import read_constraints
 from tabsynth.constraints.inequality import find_inequalities
 from tabsynth.errors import ConfigError, DataError, SchemaError
 from tabsynth.schema.dtype import describe
-from tabsynth.schema.frame import MINIMUM_ROWS, check_frame
+from tabsynth.schema.frame import MINIMUM_ROWS, check_frame, check_header
 from tabsynth.schema.markers import is_known, marker_sets
 from tabsynth.schema.parameters import malformed
 from tabsynth.schema.roles import role_of
@@ -139,8 +139,15 @@ def _found_rules(schema: Schema, frame: pd.DataFrame) -> list[dict[str, list[str
     return find_inequalities(schema, values)
 
 
-def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
+def check_schema(schema: Schema, frame: pd.DataFrame, *, cells: bool = True) -> None:
     """Check that a table is what a schema says.
+
+    Parameters
+    ----------
+    schema : Schema
+    frame : DataFrame
+    cells : bool
+        Whether cells are looked at, too; else nothing is but how columns are named and stored.
 
     Raises
     ------
@@ -150,7 +157,11 @@ def check_schema(schema: Schema, frame: pd.DataFrame) -> None:
         With every problem: columns that only one of them has, unknown types and parameters, and
         cells that do not fit (how many and in which rows; never the cells).
     """
-    check_frame(frame)
+    if cells:
+        check_frame(frame)
+    else:
+        check_header(frame)
+        frame = frame.iloc[:0]
     problems = schema.check_names(frame.columns.tolist())
     values: dict[str, Values] = {}
     for column in schema:
