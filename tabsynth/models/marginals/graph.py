@@ -12,6 +12,8 @@ from tabsynth.models.marginals.junction import JunctionTree, Set, junction_tree
 LEAST = -60.0
 """Logarithms of probabilities are cut off here."""
 _STEPS_DOWN = 25
+_LOOK, _GAIN = 50, 1e-3
+"""Steps after which to look whether the loss still falls, and by which part of it it has to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -236,6 +238,7 @@ def fitted(
     total : float
         Number of rows.
     steps : int
+        Most steps; fewer where the loss does not fall any more.
     start : Graph, optional
         Factors to begin with.
 
@@ -272,8 +275,12 @@ def fitted(
         return loss, slopes
 
     loss, slopes = judged(graph)
-    rate, refused = 1.0 / max(w for _, w in wanted.values()), 0
-    for _ in range(steps):
+    rate, refused, before = 1.0 / max(w for _, w in wanted.values()), 0, loss
+    for step in range(1, steps + 1):
+        if step % _LOOK == 0:
+            if before - loss <= _GAIN * before:
+                break
+            before = loss
         new = Graph.__new__(Graph)
         new.__dict__.update(graph.__dict__)
         new.factors = {key: graph.factors[key] - rate * slopes[key] for key in graph.factors}
