@@ -277,8 +277,8 @@ def readable(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """
     types = types_of(schema)
     columns = {
-        name: series.mask(types[name].read(series).missing) if len(series) else series
-        for name, series in table.items()
+        name: table[name].mask(types[name].read(table[name]).missing) if len(table) else table[name]
+        for name in map(str, table.columns)
     }
     return pd.DataFrame(columns)
 

@@ -79,7 +79,9 @@ def buy_labels(
     Notes
     -----
     Privacy: each row is in one count. Which labels there are is public, or decided by noisy counts
-    against a threshold; all others share a code, which is there whether they occur or not.
+    against a threshold; all others share a code. With declared labels that code, and the one of
+    missing cells, is left out where the noisy count of them is near 0, and rows that would have it
+    get the label that is most frequent by noisy counts.
     """
     column = type_.column
     nullable = bool(column.get("nullable", True))
@@ -94,7 +96,13 @@ def buy_labels(
         counts = np.bincount(np.where(values.missing, gap, exact), minlength=gap + 1)
         counts = counts[: gap + nullable]
         noisy, sigma = buyer.counts(what, counts, rho)
-        raw, noise = noisy.astype(np.float64), sigma
+        kept = np.ones(len(noisy), dtype=bool)
+        kept[len(listed) :] = noisy[len(listed) :] >= _PRESENT * sigma
+        if nullable and not kept[gap]:
+            # Noise says that none is missing: a code for it would bring forth missing cells.
+            nullable, values = False, _filled(values, listed[int(np.argmax(noisy[: len(listed)]))])
+        others = others and bool(kept[len(listed)])
+        raw, noise = noisy[kept].astype(np.float64), sigma
         believed = projected(raw, n_rows)
     else:
         held = LabelCounts.of(values)
@@ -131,6 +139,11 @@ def buy_labels(
     codec = type_.fit(summary, coding)
     learned = frozenset(set(type_.column.parameters) - set(column.parameters))
     return Bought(replace(type_.column, learned=learned), codec, values, [(raw, noise)])
+
+
+_PRESENT = 2.0
+"""Cells that are missing, and labels beyond those declared, get a code where noisy counts are more
+than so many standard deviations."""
 
 
 class _Unshown:
