@@ -277,7 +277,7 @@ def readable(table: pd.DataFrame, schema: Schema) -> pd.DataFrame:
     """
     types = types_of(schema)
     columns = {
-        name: series.mask(types[name].read(series).missing) if len(series) else series
+        name: series.mask(types[str(name)].read(series).missing) if len(series) else series
         for name, series in table.items()
     }
     return pd.DataFrame(columns)
