@@ -8,6 +8,7 @@ Halves as in `tree_tables.py`, but adult is the first 32,561 rows, of which a ra
 rows, `numpy.random.default_rng(0)`) is learnt. Everything happens end to end inside the budget:
 the number of rows, bounds, decimals, missing rates and counts are bought; types, categories and
 the target are declared, bounds are not. delta is 1e-5. An epsilon of inf is a fit without a budget.
+Where noise hides all values of a column a fit is refused, which is written down.
 
 C2ST and TSTR as in `tree_tables.py`. TVD: mean total variation distance to the test half over
 columns, numbers in 20 quantile bins of it. Seconds are of one thread, for fit and sampling. Writes
@@ -34,6 +35,7 @@ from threadpoolctl import threadpool_limits
 from tree_tables import halves, two_sample, usefulness
 
 from tabsynth import Schema, Synthesizer, datasets
+from tabsynth.errors import PrivacyError
 from tabsynth.evaluation.frame import Table, analyse
 from tabsynth.schema.infer import infer_schema
 
@@ -99,23 +101,31 @@ def run(
         model, parameters=parameters, schema=schema, target=target, seed=seed, **budget
     )
     clock = time.process_time()
-    made = synthesizer.fit(train).sample(len(train))
+    row: dict[str, object] = {
+        "table": name,
+        "rows": len(train),
+        "columns": train.shape[1],
+        "model": model,
+        "epsilon": epsilon,
+        "seed": seed,
+    }
+    try:
+        made = synthesizer.fit(train).sample(len(train))
+    except PrivacyError as error:
+        nothing = dict.fromkeys(("c2st", "tstr", "tvd", "cpu_s"), math.nan)
+        return {**row, **nothing, "spent": "", "refused": str(error).splitlines()[0]}
     seconds = time.process_time() - clock
     tables = analyse({"train": train, "synthetic": made, "holdout": test}, schema)
     ours, theirs = tables["synthetic"], tables["holdout"]
     ledger = synthesizer.ledger_
     return {
-        "table": name,
-        "rows": len(train),
-        "columns": made.shape[1],
-        "model": model,
-        "epsilon": epsilon,
-        "seed": seed,
+        **row,
         "c2st": round(two_sample(ours, theirs), 4),
         "tstr": round(usefulness(ours, theirs, target), 4),
         "tvd": round(distance(ours, theirs), 4),
         "cpu_s": round(seconds, 1),
         "spent": round(ledger.epsilon(), 4) if ledger else "",
+        "refused": "",
     }
 
 
@@ -141,8 +151,11 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
             + ("" if math.isnan(line[(score, "std")]) else f" ± {line[(score, 'std')]:.3f}")
             for score in scores[:3]
         ]
+        if math.isnan(line[("c2st", "mean")]):
+            cells = ["refused: noise hides all values", "", ""]
         shown = [key[0], key[1], f"{key[2]:g}", str(counts[key]), *cells]
-        lines.append(f"| {' | '.join(shown)} | {line[('cpu_s', 'mean')]:.0f} |")
+        seconds = line[("cpu_s", "mean")]
+        lines.append(f"| {' | '.join(shown)} | {'' if math.isnan(seconds) else f'{seconds:.0f}'} |")
     path.with_suffix(".md").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -537,7 +537,7 @@ RARE = dict.fromkeys(("DVET", "DREM", "DPHY", "DEYE", "DEAR"), (0, 20))
 """Columns of the census extract with so few answers that noise hides their bounds."""
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("name", FIVE)
 def test_public_tables_come_back_up_to_the_noise_of_their_coding(name, coding):

@@ -98,7 +98,7 @@ def test_histories_cost_what_another_accountant_says_and_a_little_more(history):
     assert ours <= renyi_epsilon(rest, rho, delta) * (1 + 1e-9)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("noise", [0.5, 1.0, 3.0, 20.0])
 @pytest.mark.parametrize("rate", [0.002, 0.05, 0.25, 1.0])
 def test_the_bound_holds_from_little_noise_to_much_and_from_one_step_to_thousands(noise, rate):

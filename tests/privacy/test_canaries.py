@@ -60,7 +60,7 @@ def schema():
     return Schema(columns)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_rows_made_by_tvae_give_no_more_away_than_it_claims():
     setting = Setting(
         frame(),
@@ -156,12 +156,12 @@ def guessed(noise, share=1.0, steps=8) -> float:
     return one_run_epsilon(CANARIES, 2 * half, right, alpha=LEVEL, delta=DELTA)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_gradients_of_tvae_give_no_more_away_than_it_claims():
     assert most_one_run(CANARIES, CANARIES // 2, alpha=LEVEL, delta=DELTA) > 2 * EPSILON
     assert guessed(Noise(7)) <= EPSILON
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_gradients_without_noise_are_found_out():
     assert guessed(Silent(7), share=0.0) > EPSILON

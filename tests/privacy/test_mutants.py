@@ -178,7 +178,7 @@ def told_apart(run, noise, runs, tables=None):
     return bound(second, best)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("run", [ALL, SOME], ids=["all rows", "sampled rows"])
 def test_steps_tell_tables_apart_no_better_than_they_claim(cheap, run):
     assert told_apart(run, Noise, 2000) <= EPSILON
@@ -189,7 +189,7 @@ def test_steps_with_too_little_noise_are_found_out(cheap, mutant):
     assert told_apart(ALL, mutant, 200) > EPSILON
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_whole_batches_that_are_accounted_as_sampled_are_found_out(cheap):
     assert told_apart(SOME, Whole, 1000) > EPSILON
 

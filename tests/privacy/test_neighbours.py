@@ -194,7 +194,7 @@ MECHANISMS = {
 }
 
 
-SLOW = [pytest.param(n, marks=pytest.mark.slow if "labels" in n else ()) for n in MECHANISMS]
+SLOW = [pytest.param(n, marks=pytest.mark.audit if "labels" in n else ()) for n in MECHANISMS]
 
 
 @pytest.mark.parametrize("name", SLOW)
@@ -213,7 +213,7 @@ def test_a_mechanism_with_too_little_noise_is_found_out(name, mutant):
     assert bound > claim
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_labels_with_too_little_noise_are_found_out(mutant):
     release, *tables = MECHANISMS["labels that are declared"]
@@ -344,7 +344,7 @@ def few_iterations(monkeypatch):
     monkeypatch.setattr(selection, "fitted", fitted)
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_marginal_tells_tables_apart_no_better_than_it_claims(few_iterations):
     tables = with_odd_row(small_table()), small_table()
     bound, claim = told_apart(marginal(), tables)
@@ -352,7 +352,7 @@ def test_marginal_tells_tables_apart_no_better_than_it_claims(few_iterations):
     assert bound <= claim
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_marginal_with_too_little_noise_is_found_out(few_iterations, mutant):
     tables = with_odd_row(small_table()), small_table()
@@ -360,7 +360,7 @@ def test_marginal_with_too_little_noise_is_found_out(few_iterations, mutant):
     assert bound > claim
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_marginal_that_knows_exact_frequencies_is_found_out(few_iterations):
     tables = with_odd_row(small_table()), small_table()
     bound, claim = told_apart(marginal(exact_known=True), tables, runs=150)

@@ -159,7 +159,7 @@ def test_what_one_row_holds_is_not_seen_in_a_few_fits(model, tmp_path, caplog):
     assert wards["north"] > N / 2
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 @pytest.mark.parametrize("model", FITS)
 def test_what_one_row_holds_is_not_seen_in_many_fits(model, tmp_path, caplog):
     found, every = sought(model, FITS[model][1], tmp_path, caplog)
@@ -238,7 +238,7 @@ def test_a_cell_changes_no_layout_and_no_dtype(change):
     assert len(layouts[0][0]) == len(layouts[1][0])
 
 
-@pytest.mark.slow
+@pytest.mark.audit
 def test_a_missing_cell_is_made_as_often_whether_a_row_has_one_or_not(tmp_path):
     runs = {}
     for name, frame in (("without", plain()), ("with", plain())):
