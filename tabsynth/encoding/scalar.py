@@ -32,11 +32,25 @@ class ScalarCoder:
     knots, ranks : ndarray of float64, shape (n_knots,)
         Ascending values and their ranks.
     atoms : ndarray of float64 or int64, shape (n_atoms,)
+    shared : ndarray of float64 or int64, shape (n_shared,)
+        Ascending values that several rows share. Offsets are coarser than numbers and fine
+        lattices, so that these would come back a hair off; an offset of one stands for just it.
     """
 
-    def __init__(self, knots: np.ndarray, ranks: np.ndarray, atoms: np.ndarray) -> None:
+    def __init__(
+        self,
+        knots: np.ndarray,
+        ranks: np.ndarray,
+        atoms: np.ndarray,
+        shared: np.ndarray | None = None,
+    ) -> None:
         self.knots, self.ranks, self.atoms = knots, ranks, atoms
         self.lattice = atoms.dtype.kind == "i"
+        self.shared = atoms[:0] if shared is None else shared
+        if len(self.shared):
+            self._places = np.interp(self.shared.astype(np.float64), knots, ranks).astype(
+                np.float32
+            )
 
     @property
     def n_codes(self) -> int:
@@ -63,7 +77,7 @@ class ScalarCoder:
         low, high = softened_ends(values, counts, min(floor, int(total)))
         knots = np.concatenate([[min(low, knots[0])], knots, [max(high, knots[-1])]])
         ranks = np.concatenate([[-1.0], ranks, [1.0]])
-        return cls(knots, ranks, values[shared])
+        return cls(knots, ranks, values[shared], values[counts >= floor])
 
     def blocks(self, owner: str, nullable: bool) -> tuple[Block, ...]:
         """Return the one block."""
@@ -88,6 +102,10 @@ class ScalarCoder:
         """Return lattice indices (int64) or floats of codes below `n_codes`."""
         x = np.interp(offsets[:, 0].astype(np.float64), self.ranks, self.knots)
         result: np.ndarray = nearest_integers(x) if self.lattice else x
+        if len(self.shared):
+            place = offsets[:, 0].astype(np.float32)
+            near = np.minimum(np.searchsorted(self._places, place), len(self.shared) - 1)
+            result = np.where(self._places[near] == place, self.shared[near], result)
         if len(self.atoms):
             atom = codes[:, 0] >= 1
             result[atom] = self.atoms[np.clip(codes[atom, 0] - 1, 0, len(self.atoms) - 1)]
@@ -99,6 +117,7 @@ class ScalarCoder:
             "knots": self.knots.tolist(),
             "ranks": self.ranks.tolist(),
             "atoms": self.atoms.tolist(),
+            "shared": self.shared.tolist(),
         }
 
     @classmethod
@@ -108,4 +127,5 @@ class ScalarCoder:
             np.array(state["knots"], dtype=np.float64),
             np.array(state["ranks"], dtype=np.float64),
             np.array(state["atoms"], dtype=np.int64 if lattice else np.float64),
+            np.array(state.get("shared", ()), dtype=np.int64 if lattice else np.float64),
         )

@@ -1,17 +1,20 @@
 """The three codings of numbers: exact where they promise it, and careful with single rows."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from tabsynth.columns.number import Number
 from tabsynth.encoding.bins import BinCoder
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.intervals import find_atoms, partition, softened_ends, stands_out
 from tabsynth.encoding.modes import ModeCoder, fit_mixture
 from tabsynth.encoding.scalar import ScalarCoder
 from tabsynth.errors import ConfigError
+from tabsynth.schema import Column
 
 CODERS = {
     "bins": (BinCoder, Coding("bins", size=20, distinct=8)),
@@ -222,3 +225,21 @@ def test_values_of_the_table_are_drawn_no_more_often_than_unseen_ones(kind):
     hit = np.isin(only_seen, made).mean(), np.isin(only_unseen, made).mean()
     # Standard error of either share is about 0.006.
     assert abs(hit[0] - hit[1]) < 0.025
+
+
+@pytest.mark.parametrize("decimals", [8, 15])
+def test_numbers_that_rows_share_come_back_exactly_however_fine_their_lattice(decimals):
+    rng = np.random.default_rng(0)
+    data = np.round(rng.normal(0, 10, 5_000), 1)
+    data[:3] = np.round(rng.normal(0, 10, 3), decimals)  # so many decimals in three rows alone
+    type_ = Number(Column("x", "number"))
+    values = type_.parse(pd.Series(data))
+    codec = type_.fit(type_.summarise(values), Coding("scalar"))
+    back = codec.decode(*codec.encode(values), np.random.default_rng(1)).data
+    _, where, counts = np.unique(data, return_inverse=True, return_counts=True)
+    shared = (counts >= 5)[where]
+    assert shared.mean() > 0.9
+    np.testing.assert_array_equal(back[shared], data[shared])
+    loaded = type_.load(codec.state())
+    again = loaded.decode(*codec.encode(values), np.random.default_rng(1)).data
+    np.testing.assert_array_equal(again, back)
