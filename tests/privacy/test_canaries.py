@@ -18,6 +18,7 @@ from tabsynth.audit.one_run import OneRun
 from tabsynth.encoding import EncodedTable
 from tabsynth.encoding.layout import Block, Layout
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
+from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
 from tabsynth.models.neural.private import place
 from tabsynth.models.neural.spans import Spans
@@ -123,8 +124,8 @@ def guessed(noise, share=1.0, steps=8) -> float:
     spans, weights = Spans(table.layout, torch.device("cpu")), Streams(1).torch("weights")
     encoder, decoder = Encoder(spans, 4, 24, weights), Decoder(spans, 4, 24, weights)
     decoder.codes.start_at(torch.full((spans.width,), 0.1))
-    network = GhostAutoencoder(encoder, decoder, 0.5, torch.Generator())
-    network.blur = lambda mean: torch.full_like(mean, 0.3)
+    chance = RowChance(spans.width, Streams(1).torch("chance"), torch.device("cpu"))
+    network = GhostAutoencoder(encoder, decoder, 0.5, chance)
     index = place(spans)
 
     def loss(codes, offsets):

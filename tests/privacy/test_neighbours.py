@@ -356,7 +356,7 @@ def test_marginal_tells_tables_apart_no_better_than_it_claims(few_iterations):
 @pytest.mark.parametrize("mutant", MUTANTS)
 def test_marginal_with_too_little_noise_is_found_out(few_iterations, mutant):
     tables = with_odd_row(small_table()), small_table()
-    bound, claim = told_apart(marginal(), tables, MUTANTS[mutant], runs=150)
+    bound, claim = told_apart(marginal(), tables, MUTANTS[mutant])
     assert bound > claim
 
 

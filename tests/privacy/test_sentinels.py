@@ -250,8 +250,8 @@ def test_a_missing_cell_is_made_as_often_whether_a_row_has_one_or_not(tmp_path):
                 for _ in range(200)
             ]
         )
-    # Noise makes missing cells in tables that have none.
-    assert 10 < runs["without"].sum() < 190
+    # Noise alone makes missing cells now and then, in tables that have none too.
+    assert runs["without"].sum() < 100
     counts = [int(v) for side in ("with", "without") for v in (runs[side].sum(), len(runs[side]))]
     assert many_run_epsilon(*counts, alpha=0.01, delta=DELTA) < 1.0
 
