@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -355,9 +355,16 @@ class PrivateTrainingData:
         device: torch.device,
         monitor: Monitor = ignore,
     ) -> None:
-        """Take steps of DP-SGD that use up the budget; debits all of them first."""
+        """Take steps of DP-SGD that use up the budget; debits all of them first.
+
+        A noisy number of rows decides nothing that is composed numerically: its steps are of all
+        rows, which are Gaussian releases, for which composition holds however they follow from
+        earlier ones.
+        """
         from tabsynth.privacy import dpsgd
 
+        if self._ledger.facts.get("rows") == "noisy":
+            run = replace(run, batch_size=max(run.batch_size, self._n_rows))
         door = self._table, self._n_rows, self._ledger, self._noise
         dpsgd.train(*door, network, loss, run, update, device, monitor)
 

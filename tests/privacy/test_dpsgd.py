@@ -278,10 +278,10 @@ def test_a_layer_that_tells_wrong_lengths_is_refused():
 # The door.
 
 
-def train(table, n_rows, run, noise, epsilon=1.0):
+def train(table, n_rows, run, noise, epsilon=1.0, facts=None):
     """Train an autoregressive network; return noisy gradients, rows of each step, and ledger."""
     network, loss = masked(table.layout)
-    ledger = Ledger(PrivacyBudget(epsilon, 1e-5))
+    ledger = Ledger(PrivacyBudget(epsilon, 1e-5), facts=facts)
     data = PrivateTrainingData(table, n_rows, [], ledger, noise)
     steps, sizes = [], []
 
@@ -387,6 +387,15 @@ def test_the_ledger_has_the_steps_that_were_taken_and_nothing_is_left():
     assert len(steps) == spend.steps == 7
     assert (spend.mechanism, spend.rate, spend.sensitivity) == ("sampled gaussian", 0.25, CLIP)
     assert 0.95 < ledger.epsilon() <= 1.0 + 1e-6
+
+
+def test_steps_are_of_all_rows_where_the_number_of_rows_is_noisy():
+    for rows, rate in (("noisy", 1.0), ("public", 0.25)):
+        _, sizes, ledger, _ = train(
+            toy_table(N), N, PrivateSteps(10, 3, CLIP), Noise(1), facts={"rows": rows}
+        )
+        assert ledger.spends[-1].rate == rate
+        assert (sizes[1:] == N).all() == (rate == 1)
 
 
 def test_steps_are_debited_before_the_first():
