@@ -38,7 +38,6 @@ def choose_model(
     *,
     conditional: bool = False,
     epsilon: float | None = None,
-    n_columns: int | None = None,
 ) -> Choice:
     """Return the model called `name`, or for "auto" the one that suits a table of `n_rows` rows.
 
@@ -54,8 +53,6 @@ def choose_model(
         Whether rows will be asked for that are given in part.
     epsilon : float, optional
         Of the privacy budget, if there is one.
-    n_columns : int, optional
-        Matters under a budget alone.
 
     Examples
     --------

@@ -246,7 +246,6 @@ def fit_privately(
         terms.public_rows,
         conditional=wish.conditional,
         epsilon=terms.budget.epsilon,
-        n_columns=len(schema),
     )
     model = wish.build(choice, schema.names)
     require_private(choice.model)

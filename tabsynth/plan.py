@@ -166,7 +166,6 @@ def make_plan(
             terms.public_rows,
             conditional=conditional,
             epsilon=terms.budget.epsilon,
-            n_columns=len(schema),
         )
         require_private(choice.model)
     notices = [choice.notice] if choice.notice else []

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import ConfigError
-from tabsynth.models.neural.training import TrainingParameters
+from tabsynth.models.neural.training import TrainingParameters, filled_in
 from tabsynth.validation import check_integer, check_real
 
 RANGES = (
@@ -112,8 +112,7 @@ class AutoregressiveParameters(TrainingParameters):
 
     def over(self, usual: Settings) -> Settings:
         """Return sizes and rates, with those of `usual` where nothing is said."""
-        said = {item.name: getattr(self, item.name) for item in fields(Settings)}
-        return replace(usual, **{name: value for name, value in said.items() if value is not None})
+        return filled_in(self, usual)
 
 
 @dataclass(frozen=True)

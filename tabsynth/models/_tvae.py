@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import PrivacyError
-from tabsynth.models.neural.training import TrainingParameters
+from tabsynth.models.neural.training import TrainingParameters, filled_in
 from tabsynth.validation import check_choice, check_integer, check_real
 
 CODINGS = {
@@ -93,8 +93,7 @@ class TVAEParameters(TrainingParameters):
 
     def over(self, usual: Settings) -> Settings:
         """Return sizes and rates, with those of `usual` where nothing is said."""
-        said = {item.name: getattr(self, item.name) for item in fields(Settings)}
-        return replace(usual, **{name: value for name, value in said.items() if value is not None})
+        return filled_in(self, usual)
 
 
 @dataclass(frozen=True)

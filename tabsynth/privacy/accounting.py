@@ -293,10 +293,8 @@ def _composed(history: History, delta: float, bound: float) -> float:
 
     `bound` is a rough one, which says how fine the mesh has to be.
     """
-    from opacus.accountants import PRVAccountant
+    from tabsynth.privacy.dpsgd import composed_epsilon
 
-    accountant = PRVAccountant()
-    accountant.history = list(history)
     steps = sum(times for _, _, times in history)
     error = min(max(_ERROR * bound, 5e-4), 0.1)
     cells = 2 * (bound + 3) * math.sqrt(steps * math.log(12e3 / delta) / 2) / error
@@ -305,7 +303,7 @@ def _composed(history: History, delta: float, bound: float) -> float:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            found = float(accountant.get_epsilon(delta=delta, eps_error=error))
+            found = composed_epsilon(history, delta, error)
         except (ValueError, RuntimeError, MemoryError, OverflowError):
             return math.inf
     return found if found > 0 else math.inf

@@ -373,3 +373,14 @@ def _lengths(
     """Return the length of each row's gradient, by parameter, as Opacus wants it."""
     squared = layer.squared_norms(inputs, gradient)
     return {parameter: values.clamp_min(0).sqrt() for parameter, values in squared.items()}
+
+
+def composed_epsilon(
+    history: Iterable[tuple[float, float, int]], delta: float, error: float
+) -> float:
+    """Return what (noise, rate, steps) cost together, from privacy loss distributions."""
+    from opacus.accountants import PRVAccountant
+
+    accountant = PRVAccountant()
+    accountant.history = list(history)
+    return float(accountant.get_epsilon(delta=delta, eps_error=error))

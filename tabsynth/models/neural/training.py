@@ -6,8 +6,8 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 import torch
@@ -37,6 +37,11 @@ REASONS = {
 }
 
 logger = logging.getLogger("tabsynth")
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Settings = TypeVar("Settings", bound=DataclassInstance)
 
 Update = Callable[[int, float], Mapping[str, torch.Tensor]]
 
@@ -283,3 +288,9 @@ class _Sums:
         """Go on from what `state` returned."""
         self._sums = dict(state)
         self.since = int(self._sums.pop("since"))
+
+
+def filled_in(own: TrainingParameters, usual: Settings) -> Settings:
+    """Return `usual`, a dataclass, with what hyper-parameters of the same names say instead."""
+    said = {item.name: getattr(own, item.name) for item in fields(usual)}
+    return replace(usual, **{name: value for name, value in said.items() if value is not None})
