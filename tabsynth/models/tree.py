@@ -16,9 +16,10 @@ from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.models.trees.bag import Bag
 from tabsynth.models.trees.critic import Critic
-from tabsynth.models.trees.grow import Growth, grow, inputs_of
+from tabsynth.models.trees.grow import Growth, grow, some_leaves
 from tabsynth.models.trees.inputs import column_of, targets_of
 from tabsynth.models.trees.order import cells_of, most_telling
+from tabsynth.models.trees.redraw import Redraw
 from tabsynth.monitor import Monitor, Progress, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
@@ -63,6 +64,9 @@ class TreeParameters(HyperParameters):
         Trees of the critic that chooses among drawn rows; 0 takes rows as they are drawn.
     candidates : int
         Rows that are drawn for each row made, where there is a critic.
+    guesses : int
+        Most rounds of boosting by which targets are guessed from all other columns, to be drawn
+        again in the end; 0 leaves them as they were drawn first.
     """
 
     target: str | tuple[str, ...] = ()
@@ -74,6 +78,7 @@ class TreeParameters(HyperParameters):
     predictors: int = 30
     rounds: int = 100
     candidates: int = 6
+    guesses: int = 300
 
     def __post_init__(self) -> None:
         check_integer("leaf", self.leaf, 1)
@@ -84,6 +89,7 @@ class TreeParameters(HyperParameters):
         check_integer("predictors", self.predictors, 1)
         check_integer("rounds", self.rounds, 0)
         check_integer("candidates", self.candidates, 2)
+        check_integer("guesses", self.guesses, 0)
 
     def asked(self, n_rows: int, n_columns: int) -> float:
         """Return how many cells the trees of all columns ask about together."""
@@ -138,6 +144,7 @@ class Tree(Model):
     _alphabets: dict[int, Alphabet]
     _bags: dict[int, Bag]
     _critic: Critic | None
+    _redraws: list[Redraw]
 
     @property
     def coding(self) -> Coding:
@@ -171,6 +178,7 @@ class Tree(Model):
         cells = cells_of(columns[:, some]) if n_blocks > own.predictors else columns[:, :0]
         growth = Growth(own.leaf, own.penalty, own.floor)
         parts = {index: (codes, offsets) for index, codes, offsets in _parts(table)}
+        found: dict[int, np.ndarray] = {}
         for done, index in enumerate(self._order):
             monitor(Progress("growing trees", done, n_blocks))
             block, (codes, offsets) = self._layout[index], parts[index]
@@ -185,16 +193,50 @@ class Tree(Model):
             count = own.count(n) if len(before) else 1
             size = n if count == 1 else max(1, round(own.share * n))
             samples = [np.sort(rng.permutation(n)[:size]) for _ in range(count)]
-            self._alphabets[index] = alphabet
+            self._alphabets[index], found[index] = alphabet, letters
             self._bags[index] = grow(
                 self._layout, columns, before, targets, letters, alphabet, samples, rng, growth
             )
         monitor(Progress("growing trees", n_blocks, n_blocks))
+        self._redraws = self._learn_redraws(columns, parts, found, growth, streams)
         if own.rounds and n_blocks > 1:
             _, _, drawn = self._draw(min(n, FOR_CRITIC), streams.numpy("drawn"))
             rng = streams.numpy("critic")
             self._critic = Critic.fit(self._layout, columns, drawn, own.rounds, rng, monitor)
         return self
+
+    def _learn_redraws(
+        self,
+        columns: np.ndarray,
+        parts: dict[int, tuple[np.ndarray, np.ndarray | None]],
+        letters: dict[int, np.ndarray],
+        growth: Growth,
+        streams: Streams,
+    ) -> list[Redraw]:
+        """Return how targets are drawn again; those of a single block, if there are others."""
+        own, n, found = self.parameters, columns.shape[1], []
+        for name in own.targets if own.guesses else ():
+            blocks = self._layout.owned_by(name)
+            others = np.array([i for i in self._order if i not in blocks], dtype=np.int32)
+            if len(blocks) != 1 or not len(others):
+                continue
+            rng = streams.numpy(f"redraw {blocks[0]}")
+            redraw = Redraw.fit(
+                self._layout,
+                blocks[0],
+                columns,
+                parts[blocks[0]][0],
+                self._alphabets[blocks[0]],
+                letters[blocks[0]],
+                others,
+                own.guesses,
+                own.count(n),
+                own.share,
+                growth,
+                rng,
+            )
+            found += [] if redraw is None else [redraw]
+        return found
 
     def sample(self, n_rows: int, streams: Streams, monitor: Monitor = ignore) -> EncodedTable:
         """Draw candidates column after column, and choose among them."""
@@ -203,21 +245,43 @@ class Tree(Model):
             stop = min(n_rows, start + CHUNK)
             monitor(Progress("sampling tree", start, n_rows))
             rng = streams.numpy(f"rows from {start}")
-            codes, offsets = self._choose(stop - start, rng)
+            codes, offsets, columns = self._choose(stop - start, rng)
+            for redraw in self._redraws:
+                self._again(redraw, codes, offsets, columns, rng)
             table.codes[start:stop], table.offsets[start:stop] = codes, offsets
         monitor(Progress("sampling tree", n_rows, n_rows))
         return table
 
-    def _choose(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def _again(
+        self,
+        redraw: Redraw,
+        codes: np.ndarray,
+        offsets: np.ndarray,
+        columns: np.ndarray,
+        rng: np.random.Generator,
+    ) -> None:
+        """Draw a target again, in place."""
+        index, alphabet = redraw.block, self._alphabets[redraw.block]
+        rows, drawn, moved = redraw.draw(self._layout, columns, codes[:, index], alphabet, rng)
+        codes[rows, index] = drawn
+        slot = self._layout.slots.get(index)
+        if slot is not None:
+            continuous = np.array(self._layout[index].continuous)[drawn]
+            offsets[rows, slot] = np.where(continuous, moved, 0)
+        shown = None if slot is None else offsets[:, slot]
+        columns[index] = column_of(self._layout[index], codes[:, index], shown)
+
+    def _choose(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw several candidates for each row; take one in proportion to its odds."""
         if self._critic is None:
-            codes, offsets, _ = self._draw(n, rng)
-            return codes, offsets
+            return self._draw(n, rng)
         many = self.parameters.candidates
         codes, offsets, columns = self._draw(n * many, rng)
         odds = self._critic.score(columns).reshape(many, n)
         best = (odds + rng.gumbel(size=odds.shape)).argmax(axis=0) * n + np.arange(n)
-        return codes[best], offsets[best]
+        return codes[best], offsets[best], columns[:, best]
 
     def _draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Draw rows from the trees: codes, offsets, and what trees see of them."""
@@ -227,12 +291,7 @@ class Tree(Model):
         columns = np.zeros((len(self._layout), n), dtype=np.float32)
         for index in self._order:
             block, bag = self._layout[index], self._bags[index]
-            which = rng.integers(0, len(bag.roots), n)
-            leaves = np.empty(n, dtype=np.int64)
-            for tree in range(len(bag.roots)):
-                rows = np.flatnonzero(which == tree)
-                inputs = inputs_of(self._layout, columns, bag.predictors, bag.scores[tree], rows)
-                leaves[rows] = bag.leaves(tree, inputs)
+            leaves = some_leaves(self._layout, columns, bag, rng)
             drawn, moved = self._alphabets[index].read(bag.draw(leaves, rng))
             if block.parent is not None:
                 refined = np.array(self._layout[block.parent].refined)[codes[:, block.parent]]
@@ -252,7 +311,14 @@ class Tree(Model):
             tensors |= self._alphabets[index].tensors(f"{index}.letters")
         if self._critic is not None:
             tensors |= self._critic.tensors("critic")
-        return ModelState({"order": self._order, "critic": self._critic is not None}, tensors)
+        for redraw in self._redraws:
+            tensors |= redraw.tensors(f"{redraw.block}.redraw")
+        values = {
+            "order": self._order,
+            "critic": self._critic is not None,
+            "redrawn": [redraw.block for redraw in self._redraws],
+        }
+        return ModelState(values, tensors)
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
@@ -262,6 +328,10 @@ class Tree(Model):
         model._bags = {i: Bag.load(state.tensors, f"{i}.trees") for i in model._order}
         model._alphabets = {i: Alphabet.load(state.tensors, f"{i}.letters") for i in model._order}
         model._critic = Critic.load(state.tensors, "critic") if state.values["critic"] else None
+        model._redraws = [
+            Redraw.load(state.tensors, f"{block}.redraw", block)
+            for block in state.values.get("redrawn", [])
+        ]
         return model
 
 

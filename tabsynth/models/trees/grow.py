@@ -140,6 +140,28 @@ def grow(
     return Bag(predictors=predictors, **whole)
 
 
+def some_leaves(
+    layout: Layout, columns: np.ndarray, bag: Bag, rng: np.random.Generator
+) -> np.ndarray:
+    """Return the leaf of each row in a tree of the bag drawn for it, int64 of shape (n_rows,).
+
+    Parameters
+    ----------
+    layout, columns
+        As for `inputs_of`.
+    bag : Bag
+    rng : Generator
+    """
+    n = columns.shape[1]
+    which = rng.integers(0, len(bag.roots), n)
+    leaves = np.empty(n, dtype=np.int64)
+    for tree in range(len(bag.roots)):
+        rows = np.flatnonzero(which == tree)
+        inputs = inputs_of(layout, columns, bag.predictors, bag.scores[tree], rows)
+        leaves[rows] = bag.leaves(tree, inputs)
+    return leaves
+
+
 def _outside(rows: np.ndarray, n: int) -> np.ndarray:
     """Return the rows that are not in a sample, or the sample where it holds all of them.
 

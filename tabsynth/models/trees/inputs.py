@@ -51,6 +51,9 @@ def targets_of(
             # Of two classes one says all.
             classes: np.ndarray = np.eye(block.size)[codes]
             return classes[:, :1] if block.size == 2 else classes
+        if not len(predictors):
+            # The first block is not told apart by anything.
+            return np.zeros((len(codes), 1))
         means = means_by(codes, block.size, standardised(predictors.T))
         places = directions(means, np.bincount(codes, minlength=block.size), DIRECTIONS)
         apart: np.ndarray = places[codes]
