@@ -112,14 +112,16 @@ def run(name: str, folder: Path, reference: str, seeds: list[int]) -> list[dict[
 
 
 def with_types(made: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
-    """Return numbers as numbers where the real column has them."""
-    made = made.copy()
+    """Return columns with the types that they have in the real table."""
+    columns = {}
     for name in made.columns:
-        if pd.api.types.is_numeric_dtype(like[name]) and not pd.api.types.is_numeric_dtype(
-            made[name]
-        ):
-            made[name] = pd.to_numeric(made[name], errors="coerce")
-    return made
+        column, dtype = made[name], like[name].dtype
+        if pd.api.types.is_numeric_dtype(dtype):
+            column = pd.to_numeric(column, errors="coerce").astype("float64")
+            if column.isna().any():
+                dtype = column.dtype
+        columns[name] = column.astype(dtype)
+    return pd.DataFrame(columns)
 
 
 def summary(rows: list[dict[str, object]]) -> str:
