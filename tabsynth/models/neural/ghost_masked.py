@@ -31,7 +31,11 @@ class GhostMasked(nn.Module):
         self.spans = network.spans
         self.embed = Lookup(network.embed)
         network.present.requires_grad_(orders.any_order)
-        self.first = Masked(network.first, network.present, network.first_bias, orders.draw())
+        n, d, h = network.sizes
+        present = network.present if orders.any_order else None
+        self.first = Masked(
+            network.first.view(n, d, n, h), present, network.first_bias, orders.draw()
+        )
         self.inner = Batched(network.inner, network.inner_bias)
         network.smooth.requires_grad_(False).zero_()
         self.bias = network.bias.requires_grad_(False)
