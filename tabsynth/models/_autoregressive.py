@@ -141,6 +141,8 @@ PRIVATE = Settings(16, 4, 8, 16, 0.0, 0.06, 0.99)
 DISTINCT = 16
 """Most values that a number has a code for each of, under a budget."""
 PRIVATE_STEPS = 60
+PAIRS_SHARE = 0.2
+"""Share of what is left of a budget that counts of the target with other columns cost."""
 
 
 def private_coding(own: AutoregressiveParameters) -> Coding:

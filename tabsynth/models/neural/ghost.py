@@ -178,12 +178,12 @@ class Masked(nn.Module):
 
     Parameters
     ----------
-    weight : tensor, shape (n_blocks, n_in, n_blocks, n_out)
-        What each block says to each.
-    present : Parameter, shape (n_blocks, n_blocks * n_out), optional
+    weight : tensor, shape (n_speakers, n_in, n_hearers, n_out)
+        What each block that speaks says to each that hears.
+    present : tensor, shape (n_speakers, n_hearers, n_out), optional
         What it says to be before; None where the same blocks are before in every step.
-    bias : Parameter, shape (n_blocks * n_out,)
-    before : tensor of float, shape (n_blocks, n_blocks)
+    bias : tensor, shape (n_hearers, n_out)
+    before : tensor of float, shape (n_speakers, n_hearers)
         1 where the first block is before the second; may change from step to step if there is a
         `present`.
     """
@@ -191,8 +191,8 @@ class Masked(nn.Module):
     def __init__(
         self,
         weight: torch.Tensor,
-        present: nn.Parameter | None,
-        bias: nn.Parameter,
+        present: torch.Tensor | None,
+        bias: torch.Tensor,
         before: torch.Tensor,
     ) -> None:
         super().__init__()
@@ -201,24 +201,24 @@ class Masked(nn.Module):
         flags = heard[:, None, :, None].expand(self.shape).reshape(-1)
         self.places = flags.nonzero()[:, 0]
         self.weight = nn.Parameter(weight.detach().reshape(-1)[self.places])
-        self.present, self.bias = present, bias
+        self.present = None if present is None else nn.Parameter(present.detach().clone())
+        self.bias = nn.Parameter(bias.detach().clone())
 
     def dense(self) -> torch.Tensor:
-        """Return what each block says to each, shape (n_blocks, n_in, n_blocks, n_out)."""
-        n, d, _, h = self.shape
-        empty = self.weight.new_zeros(n * d * n * h)
+        """Return what each block says to each, as `weight` was given."""
+        empty = self.weight.new_zeros(self.shape.numel())
         return empty.index_copy(0, self.places, self.weight).view(self.shape)
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Return outputs, (n_rows, n_blocks, n_out), of inputs (n_rows, n_blocks, n_in)."""
-        n, d, _, h = self.shape
+        """Return outputs, (n_rows, n_hearers, n_out), of inputs (n_rows, n_speakers, n_in)."""
+        n, d, m, h = self.shape
         weight, bias = self.dense(), self.bias
         if self.present is not None:
             before = self.before.to(inputs.dtype)
             weight = weight * before[:, None, :, None]
-            bias = bias + (self.present.view(n, n, h) * before[:, :, None]).sum(0).view(-1)
-        outputs = torch.addmm(bias, inputs.flatten(1), weight.view(n * d, n * h))
-        return outputs.view(len(inputs), n, h)
+            bias = bias + (self.present * before[:, :, None]).sum(0)
+        outputs = torch.addmm(bias.view(-1), inputs.flatten(1), weight.view(n * d, m * h))
+        return outputs.view(len(inputs), m, h)
 
     def squared_norms(self, inputs: Sequence[torch.Tensor], gradient: torch.Tensor) -> Norms:
         """Return the squared lengths of the rows' gradients."""
@@ -233,14 +233,13 @@ class Masked(nn.Module):
         self, inputs: Sequence[torch.Tensor], gradient: torch.Tensor, weights: torch.Tensor
     ) -> Sums:
         """Return the weighted sums of the rows' gradients."""
-        n, _, _, h = self.shape
         flat = gradient.flatten(1) * weights[:, None]
-        product, total = inputs[0].flatten(1).T @ flat, flat.sum(0)
+        product, total = inputs[0].flatten(1).T @ flat, flat.sum(0).view(self.bias.shape)
         sums = {self.bias: total}
         if self.present is not None:
             before = self.before.to(gradient.dtype)
-            product = (product.view(self.shape) * before[:, None, :, None]).view(product.shape)
-            sums[self.present] = (before[:, :, None] * total.view(n, h)).view(n, n * h)
+            product = product.view(self.shape) * before[:, None, :, None]
+            sums[self.present] = before[:, :, None] * total
         sums[self.weight] = product.reshape(-1)[self.places]
         return sums
 
