@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import torch
 
 from tabsynth.models._autoregressive import (
-    PAIRS_SHARE,
     PRIVATE,
     PRIVATE_STEPS,
     AutoregressiveParameters,
@@ -15,10 +14,9 @@ from tabsynth.models._autoregressive import (
 )
 from tabsynth.models.neural.ghost_masked import train_masked
 from tabsynth.models.neural.leads import (
-    buy_pairs,
     first_target,
+    given_leader,
     logits_of,
-    pair_shares,
     part_shares,
 )
 from tabsynth.models.neural.masked import MaskedNetwork
@@ -84,13 +82,9 @@ def fit_masked(
     leader = None if orders.any_order else first_target(layout, own.targets)
     if leader is not None:
         first = int(spans.column[leader])
-        for pairs in buy_pairs(data, leader, PAIRS_SHARE):
-            block = pairs.blocks[1]
-            column = int(spans.column[block])
-            own_shares = wanted[first].double().numpy(), wanted[column].double().numpy()
-            found = pair_shares(pairs, *own_shares, float(data.n_rows), known[block].sigma)
-            network.lead(column, first, logits_of(found, spans.device))
-            wanted[column] = torch.from_numpy(found).float().to(spans.device)
+        for column, found in given_leader(data, spans, shares, leader).items():
+            network.lead(column, first, logits_of(found.cpu().double().numpy(), spans.device))
+            wanted[column] = found
     run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
     rates = private_rate(own, run.steps), usual.average
     train_masked(network, orders, roots, data, run, *rates, phase, spans.device, monitor)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,12 +15,7 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._ctgan import (
-    CODINGS,
-    PRIVATE_CODING,
-    CTGANParameters,
-    refuse_unprivate,
-)
+from tabsynth.models._ctgan import CODINGS, PRIVATE_CODING, CTGANParameters, refuse_unprivate
 from tabsynth.models._private_ctgan import fit_adversary
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
@@ -37,6 +32,7 @@ from tabsynth.models.neural.device import (
     write_weights,
 )
 from tabsynth.models.neural.heads import cross_entropy
+from tabsynth.models.neural.led import LedHead, buy_shares
 from tabsynth.models.neural.losses import critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
@@ -50,15 +46,6 @@ from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
-
-BATCH = 100
-"""Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
-OPERATIONS = 8e12
-"""Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
-
-
-SECONDS = 6e-3, 4e-6
-"""What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 
 
 @models.register("ctgan")
@@ -104,6 +91,7 @@ class CTGAN(IterativeModel):
     parameters: CTGANParameters
 
     _generator: Generator
+    _led: LedHead | None = None
     _frequencies: torch.Tensor
 
     @property
@@ -179,16 +167,23 @@ class CTGAN(IterativeModel):
         """Train against a critic behind the door to the rows, then calibrate to noisy shares."""
         own = self.parameters
         self._forget(data)
+        self._led = None
         self.check_private()
         refuse_checkpoint(checkpoint)
         if not len(self._layout):
             return self
         spans = Spans(self._layout, choose_device(own.device))
         shares = known_shares(data.known(), spans)
+        given = buy_shares(data, spans, shares, own.targets)
         self._generator, self._frequencies, self.steps_ = fit_adversary(
             data, own, spans, shares, streams, BATCH, f"training {self.name}", monitor
         )
-        self._settle(shares, streams.torch("settling", spans.device.type))
+        noise = streams.torch("settling", spans.device.type)
+        self._settle(shares, noise)
+        if given is not None:
+            hidden = [self._hidden(n, noise) for n in settling_chunks(spans)]
+            self._led = LedHead(self._generator.codes, given.leader)
+            self._led.calibrate(hidden, given.shares, shares)
         return self
 
     def _plan(self, n_rows: int, n_weights: int) -> Plan:
@@ -351,7 +346,10 @@ class CTGAN(IterativeModel):
         spans = self._generator.spans
 
         def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._generator.draw(self._hidden(rows.stop - rows.start, noise), noise)
+            hidden = self._hidden(rows.stop - rows.start, noise)
+            if self._led is not None:
+                return self._led.draw_from(hidden, self._generator.offsets, noise)
+            return self._generator.draw(hidden, noise)
 
         return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, streams, monitor)
 
@@ -364,6 +362,8 @@ class CTGAN(IterativeModel):
         spans = self._generator.spans
         noise = streams.torch("ctgan", spans.device.type)
         decoding = decoding_of(self._generator, self._frequencies, noise)
+        if self._led is not None:
+            decoding = self._led.decoding(decoding, self._generator.offsets, noise)
         aims = rarest_condition(given, to_numpy(self._frequencies), spans.column)
         return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
@@ -372,8 +372,11 @@ class CTGAN(IterativeModel):
         if not len(self._layout):
             return ModelState()
         tensors = read_weights(self._generator, "generator")
-        values = {"steps": self.steps_, "stopped": self.stopped_}
-        return ModelState(values, {**tensors, "frequencies": to_numpy(self._frequencies)})
+        tensors["frequencies"] = to_numpy(self._frequencies)
+        values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
+        if self._led is not None:
+            values["leader"], tensors["led"] = self._led.leader, to_numpy(self._led.table)
+        return ModelState(values, tensors)
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
@@ -392,4 +395,6 @@ class CTGAN(IterativeModel):
         generator = Generator(spans, len(frequencies), own.noise, n_hidden, weights)
         write_weights(generator, state.tensors, "generator")
         model._generator = generator.to(spans.device)
+        if "led" in state.tensors:
+            model._led = LedHead(generator.codes, state.values["leader"], state.tensors["led"])
         return model

@@ -212,12 +212,13 @@ class Masked(nn.Module):
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return outputs, (n_rows, n_hearers, n_out), of inputs (n_rows, n_speakers, n_in)."""
         n, d, m, h = self.shape
-        weight, bias = self.dense(), self.bias
+        weight: torch.Tensor = self.dense()
+        bias: torch.Tensor = self.bias.view(-1)
         if self.present is not None:
             before = self.before.to(inputs.dtype)
             weight = weight * before[:, None, :, None]
-            bias = bias + (self.present * before[:, :, None]).sum(0)
-        outputs = torch.addmm(bias.view(-1), inputs.flatten(1), weight.view(n * d, m * h))
+            bias = bias.add((self.present * before[:, :, None]).sum(0).view(-1))
+        outputs = torch.addmm(bias, inputs.flatten(1), weight.view(n * d, m * h))
         return outputs.view(len(inputs), m, h)
 
     def squared_norms(self, inputs: Sequence[torch.Tensor], gradient: torch.Tensor) -> Norms:

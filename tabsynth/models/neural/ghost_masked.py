@@ -158,7 +158,8 @@ class GhostMasked(nn.Module):
             network.present.view(n, n, h)[self.pairs] = self.first.present
         network.first_bias.view(n, h)[self.hearers] = self.first.bias
         network.inner[self.hearers] = self.inner.weight
-        network.inner_bias[self.hearers] = self.inner.bias
+        if self.inner.bias is not None:
+            network.inner_bias[self.hearers] = self.inner.bias
         for head in network.heads:
             for weight in head.parameters():
                 weight.zero_()

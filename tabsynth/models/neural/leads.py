@@ -10,16 +10,19 @@ import torch
 from tabsynth.encoding.layout import Layout
 from tabsynth.models.neural.heads import NEVER
 from tabsynth.models.neural.private import nearest_shares
+from tabsynth.models.neural.spans import Spans
 from tabsynth.privacy.counting import Counts
 from tabsynth.privacy.training import TrainingData
 
+PAIRS_SHARE = 0.25
+"""Share of what is left of a budget that counts of the target with other columns cost."""
 MOST_CELLS = 20_000
 """Most counts of a pair of blocks that are bought; each takes time."""
 LIKELY = 0.5
 """How far counts of two codes together are off those of independent ones, usually, as a share."""
 
 
-def buy_pairs(data: TrainingData, leader: int, share: float) -> list[Counts]:
+def buy_pairs(data: TrainingData, leader: int) -> list[Counts]:
     """Return counts of a block together with each other one that refines none.
 
     Parameters
@@ -27,8 +30,6 @@ def buy_pairs(data: TrainingData, leader: int, share: float) -> list[Counts]:
     data : TrainingData
     leader : int
         A block that refines none.
-    share : float
-        Of what is left of the budget.
 
     Returns
     -------
@@ -42,7 +43,7 @@ def buy_pairs(data: TrainingData, leader: int, share: float) -> list[Counts]:
         for number, block in enumerate(layout)
         if block.parent is None and number != leader and sizes[leader] * sizes[number] <= MOST_CELLS
     ]
-    return data.measure(sets, share * data.rho) if sets else []
+    return data.measure(sets, PAIRS_SHARE * data.rho) if sets else []
 
 
 def part_shares(counts: Counts, layout: Layout) -> np.ndarray:
@@ -107,6 +108,41 @@ def pair_shares(
         if held.any():
             row[held] = nearest_shares(row[held])
     return shares
+
+
+def given_leader(
+    data: TrainingData, spans: Spans, shares: torch.Tensor, leader: int
+) -> dict[int, torch.Tensor]:
+    """Return the shares of codes for each code of a block, from counts that are bought.
+
+    Parameters
+    ----------
+    data : TrainingData
+    spans : Spans
+    shares : tensor of float, shape (spans.width,)
+        Of codes by themselves.
+    leader : int
+        The block.
+
+    Returns
+    -------
+    dict of int to tensor of float, shape (size of leader, size)
+        By column of an index.
+    """
+    known, found = data.known(), {}
+    leading = _own_shares(shares, spans, leader)
+    for pairs in buy_pairs(data, leader):
+        block = pairs.blocks[1]
+        own, sigma = _own_shares(shares, spans, block), known[block].sigma
+        given = pair_shares(pairs, leading, own, float(data.n_rows), sigma)
+        found[int(spans.column[block])] = torch.from_numpy(given).float().to(spans.device)
+    return found
+
+
+def _own_shares(shares: torch.Tensor, spans: Spans, block: int) -> np.ndarray:
+    start = int(spans.starts[int(spans.column[block])])
+    own = shares[start : start + spans.layout[block].size]
+    return own.double().cpu().numpy()
 
 
 def logits_of(shares: np.ndarray, device: torch.device) -> torch.Tensor:
