@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from tabsynth.encoding.coding import Coding
 from tabsynth.errors import ConfigError, PrivacyError
 from tabsynth.models.neural.losses import LOSSES
+from tabsynth.models.neural.schedule import Plan, plan
 from tabsynth.models.neural.training import TrainingParameters, filled_in
 from tabsynth.validation import check_choice, check_integer, check_real
 
@@ -141,8 +142,6 @@ BATCH = 100
 """Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
 OPERATIONS = 8e12
 """Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
-
-
 SECONDS = 6e-3, 4e-6
 """What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 USUAL = Settings("bce", 256, 256, 2e-3, 2e-3, 0.998)
@@ -157,6 +156,20 @@ TURNS = 4
 """Steps of the generator for each of the critic."""
 CRITIC_AVERAGE = 0.9
 """Decay of the average of the critic's weights that the generator learns from."""
+
+
+def plan_training(own: CTGANParameters, n_rows: int, n_weights: int) -> Plan:
+    """Return batch size and steps without a budget."""
+    return plan(
+        n_rows,
+        n_weights,
+        epochs=own.epochs,
+        steps=own.steps,
+        batch_size=own.batch_size or BATCH,
+        usual_epochs=77,
+        most_steps=12_500,
+        operations=OPERATIONS,
+    )
 
 
 def refuse_unprivate(own: CTGANParameters) -> None:

@@ -15,7 +15,14 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._ctgan import CODINGS, PRIVATE_CODING, CTGANParameters, refuse_unprivate
+from tabsynth.models._ctgan import (
+    CODINGS,
+    PRIVATE_CODING,
+    SECONDS,
+    CTGANParameters,
+    plan_training,
+    refuse_unprivate,
+)
 from tabsynth.models._private_ctgan import fit_adversary
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.adversary import Critic, Generator
@@ -39,7 +46,7 @@ from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.private import known_shares, refuse_checkpoint, refuse_watching
 from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
-from tabsynth.models.neural.schedule import Plan, cosine_rate, plan
+from tabsynth.models.neural.schedule import cosine_rate
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
@@ -176,7 +183,7 @@ class CTGAN(IterativeModel):
         shares = known_shares(data.known(), spans)
         given = buy_shares(data, spans, shares, own.targets)
         self._generator, self._frequencies, self.steps_ = fit_adversary(
-            data, own, spans, shares, streams, BATCH, f"training {self.name}", monitor
+            data, own, spans, shares, streams, f"training {self.name}", monitor
         )
         noise = streams.torch("settling", spans.device.type)
         self._settle(shares, noise)
@@ -186,23 +193,10 @@ class CTGAN(IterativeModel):
             self._led.calibrate(hidden, given.shares, shares)
         return self
 
-    def _plan(self, n_rows: int, n_weights: int) -> Plan:
-        own = self.parameters
-        return plan(
-            n_rows,
-            n_weights,
-            epochs=own.epochs,
-            steps=own.steps,
-            batch_size=own.batch_size or BATCH,
-            usual_epochs=77,
-            most_steps=12_500,
-            operations=OPERATIONS,
-        )
-
     def estimate(self, n_rows: int, n_columns: int) -> float:
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
         own = self.parameters
-        run = self._plan(n_rows, own.given.hidden * (1_000 + 60 * n_columns))
+        run = plan_training(self.parameters, n_rows, own.given.hidden * (1_000 + 60 * n_columns))
         a_step, a_cell = SECONDS
         training = run.steps * (a_step + a_cell * run.batch_size * n_columns)
         return super().estimate(n_rows, n_columns) + min(training, own.max_seconds or training)
@@ -222,7 +216,9 @@ class CTGAN(IterativeModel):
             for network, average in ((generator, usual.average), (critic, 0.0))
         )
         # A step goes through the generator three times and the critic seven.
-        run = self._plan(len(rows.index), making.weights.numel() + 2 * judging.weights.numel())
+        run = plan_training(
+            self.parameters, len(rows.index), making.weights.numel() + 2 * judging.weights.numel()
+        )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
