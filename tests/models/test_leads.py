@@ -107,7 +107,7 @@ def test_counts_of_pairs_are_debited_and_pairs_of_too_many_codes_left_out():
     assert before > data.rho > 0.5 * before
 
 
-@pytest.mark.parametrize("name", ["autoregressive", "ctgan"])
+@pytest.mark.parametrize("name", ["autoregressive", "tvae", "ctgan"])
 def test_rows_agree_with_counts_of_the_target_and_each_column(name):
     table = dependent()
     kind = models.get(name)
@@ -122,7 +122,7 @@ def test_rows_agree_with_counts_of_the_target_and_each_column(name):
     assert np.array_equal(loaded.sample(50, Streams(3)).codes, model.sample(50, Streams(3)).codes)
 
 
-@pytest.mark.parametrize("name", ["autoregressive", "ctgan"])
+@pytest.mark.parametrize("name", ["autoregressive", "tvae", "ctgan"])
 def test_rows_that_are_given_the_target_or_another_column_agree_too(name):
     table = dependent()
     kind = models.get(name)
