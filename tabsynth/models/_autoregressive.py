@@ -136,7 +136,7 @@ class Settings:
 USUAL = Settings(64, 32, 16, 64, 0.3, 1e-2, 0.995)
 """Without a budget."""
 
-PRIVATE = Settings(16, 4, 8, 16, 0.0, 0.05, 0.97)
+PRIVATE = Settings(16, 4, 8, 16, 0.0, 0.045, 0.97)
 """Under a budget; chosen from fits of adult at epsilon 1."""
 DISTINCT = 16
 """Most values that a number has a code for each of, under a budget."""

@@ -14,7 +14,7 @@ from tabsynth.models.neural.spans import Spans
 from tabsynth.privacy.counting import Counts
 from tabsynth.privacy.training import TrainingData
 
-PAIRS_SHARE = 0.25
+PAIRS_SHARE = 0.2
 """Share of what is left of a budget that counts of the target with other columns cost."""
 MOST_CELLS = 20_000
 """Most counts of a pair of blocks that are bought; each takes time."""
