@@ -87,12 +87,12 @@ def fit_masked(
             wanted[column] = found
     run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
     rates = private_rate(own, run.steps), usual.average
-    train_masked(network, orders, roots, data, run, *rates, phase, spans.device, monitor)
+    steps = train_masked(network, orders, roots, data, run, *rates, phase, spans.device, monitor)
     network.eval().requires_grad_(False)
     with torch.inference_mode():
         noise = streams.torch("calibration", spans.device.type)
         Unrolled(network, order).make(CALIBRATION_ROWS, noise, shares=wanted)
-    return run.steps, orders.any_order
+    return steps, orders.any_order
 
 
 def _of(values: torch.Tensor, spans: Spans, column: int) -> torch.Tensor:

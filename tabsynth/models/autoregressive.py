@@ -78,8 +78,9 @@ class Autoregressive(IterativeModel):
 
     Notes
     -----
-    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; rows held out
-    decide how long the others are learnt.
+    Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee,
+    and rows held out decide how long the others are learnt. Under one, buys counts through
+    ``TrainingData.measure`` and takes steps through ``TrainingData.train``.
 
     References
     ----------

@@ -77,8 +77,9 @@ class CTGAN(IterativeModel):
     -----
     Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
     Under one, the critic alone meets rows, through ``TrainingData.train``, one at a time and each
-    with one of its own columns as the condition; made rows get theirs by noisy shares. What is kept
-    is the generator and the frequencies of codes, not the critic.
+    with one of its own columns as the condition; made rows get theirs by noisy shares. Counts with
+    a target are bought through ``TrainingData.measure``. What is kept is the generator and the
+    frequencies of codes, not the critic.
 
     Batch normalisation uses the statistics of a batch in training. When training ends they are
     taken anew for the averaged weights, over rows whose conditions follow the real frequencies, and

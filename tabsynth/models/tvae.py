@@ -69,7 +69,8 @@ class TVAE(IterativeModel):
     Notes
     -----
     Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
-    What is kept is the decoder and the mixture of latents, not the encoder.
+    Under one, buys counts through ``TrainingData.measure`` and takes steps through
+    ``TrainingData.train``. What is kept is the decoder and the mixture of latents, not the encoder.
 
     References
     ----------

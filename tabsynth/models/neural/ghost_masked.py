@@ -186,8 +186,10 @@ def train_masked(
     phase: str,
     device: torch.device,
     monitor: Monitor,
-) -> None:
-    """Train a masked network through the door to the rows (see `train_privately`).
+) -> int:
+    """Train a masked network through the door to the rows; return how many steps were taken.
+
+    See `train_privately`.
 
     Parameters
     ----------
@@ -205,3 +207,4 @@ def train_masked(
     if len(learnt) > 1:
         train_privately(ghost, data, run, learning_rate, average, phase, device, monitor, after)
     ghost.store()
+    return run.steps if len(learnt) > 1 else 0
