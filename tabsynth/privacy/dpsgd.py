@@ -294,6 +294,7 @@ class ClippedGradients:
         self._hooked.per_sample_gradient_norms = None
 
     def _losses(self, codes: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        self._heard = []
         losses = self.loss(codes, offsets)
         if losses.shape != (len(codes),):
             raise PrivacyError(
@@ -340,8 +341,6 @@ def _listener() -> Any:
             ]
             self._module.autograd_grad_sample_hooks = hooks
             self.autograd_grad_sample_hooks = hooks
-            for parameter in self._module.parameters():
-                parameter._forward_counter = 0
             self.enable_hooks()
 
     return Listener

@@ -140,11 +140,19 @@ def test_rows_that_are_given_the_target_or_another_column_agree_too(name):
         np.testing.assert_allclose(found[often], wanted[often], atol=0.12)
 
 
-def test_parts_follow_their_bins_without_being_trained():
+@pytest.mark.parametrize("shuffled", [0.0, 0.5])
+def test_parts_follow_their_bins_without_being_trained(shuffled):
     table = dependent()
     kind = models.get("autoregressive")
-    model = kind(kind.parameters_type(steps=3)).fit(private(table)[0], Streams(1))
+    own = kind.parameters_type(steps=3, shuffled=shuffled, target="y")
+    model = kind(own).fit(private(table)[0], Streams(1))
     made = model.sample(20_000, Streams(2))
+    if shuffled:
+        flags = np.zeros((len(made), 4), dtype=bool)
+        flags[:, 0] = True
+        completed = model.complete(Given(made, flags), Streams(3))
+        assert completed.effort.way == model.way == "directly"
+        made = completed.table
     np.testing.assert_allclose(given(made, 2, 1)[:2], given(table, 2, 1)[:2], atol=0.03)
 
 
