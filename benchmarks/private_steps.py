@@ -39,14 +39,15 @@ from tabsynth.random import Streams
 from tabsynth.schema.infer import infer_schema
 
 CPU = torch.device("cpu")
-BATCH, STEPS, RUNS = 512, 30, 1
+BATCH, STEPS, RUNS = 512, 30, 3
 
 
 def masked(spans: Spans) -> torch.nn.Module:
     """Return the network of `autoregressive` as it is under a budget."""
     network = MaskedNetwork(spans, MASKED.embedding, MASKED.hidden, Streams(1).torch("weights"))
     order = list(range(spans.n_blocks))
-    return GhostMasked(network, Orders(spans, order, 0.0, Streams(1).torch("orders")))
+    learnt = [column for column in order if spans.layout[int(spans.order[column])].parent is None]
+    return GhostMasked(network, Orders(spans, order, 0.0, Streams(1).torch("orders")), learnt)
 
 
 def autoencoder(spans: Spans) -> torch.nn.Module:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.errors import PrivacyError
+from tabsynth.errors import ConfigError, PrivacyError
 from tabsynth.models.neural.losses import LOSSES
+from tabsynth.models.neural.schedule import Plan, plan
 from tabsynth.models.neural.training import TrainingParameters, filled_in
 from tabsynth.validation import check_choice, check_integer, check_real
 
@@ -31,6 +32,9 @@ class CTGANParameters(TrainingParameters):
 
     Attributes
     ----------
+    target : str or tuple of str
+        Columns that people will predict. Under a budget counts of the first of them together with
+        each other column are bought, and made rows agree with them; else of no effect.
     coding : {"modes", "bins", "scalar"} or None
         How numbers are coded: mode-specific normalisation, quantile bins with sub-bins, or one
         scaled value each. None takes modes, and few bins under a privacy budget, which allows no
@@ -72,6 +76,7 @@ class CTGANParameters(TrainingParameters):
     Besides those of `TrainingParameters`.
     """
 
+    target: str | tuple[str, ...] = ()
     coding: str | None = None
     conditional: bool = True
     loss: str | None = None
@@ -93,6 +98,8 @@ class CTGANParameters(TrainingParameters):
             check_choice("coding", self.coding, tuple(CODINGS))
         if self.loss is not None:
             check_choice("loss", self.loss, LOSSES)
+        if not all(isinstance(name, str) for name in self.targets):
+            raise ConfigError(f"target must be a column name, or several. Got {self.target!r}.")
         for name in ("noise", "pac", "penalty_every"):
             check_integer(name, getattr(self, name), 1)
         for name in ("hidden", "embedding"):
@@ -103,6 +110,11 @@ class CTGANParameters(TrainingParameters):
         for name, low, high in RANGES:
             if getattr(self, name) is not None:
                 check_real(name, getattr(self, name), low, high)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets."""
+        return self.target if isinstance(self.target, tuple) else (self.target,)
 
     @property
     def given(self) -> Settings:
@@ -126,6 +138,12 @@ class Settings:
     average: float
 
 
+BATCH = 100
+"""Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
+OPERATIONS = 8e12
+"""Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
+SECONDS = 6e-3, 4e-6
+"""What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 USUAL = Settings("bce", 256, 256, 2e-3, 2e-3, 0.998)
 """Without a budget."""
 PRIVATE = Settings("hinge", 128, 32, 1e-3, 1e-2, 0.998)
@@ -138,6 +156,20 @@ TURNS = 4
 """Steps of the generator for each of the critic."""
 CRITIC_AVERAGE = 0.9
 """Decay of the average of the critic's weights that the generator learns from."""
+
+
+def plan_training(own: CTGANParameters, n_rows: int, n_weights: int) -> Plan:
+    """Return batch size and steps without a budget."""
+    return plan(
+        n_rows,
+        n_weights,
+        epochs=own.epochs,
+        steps=own.steps,
+        batch_size=own.batch_size or BATCH,
+        usual_epochs=77,
+        most_steps=12_500,
+        operations=OPERATIONS,
+    )
 
 
 def refuse_unprivate(own: CTGANParameters) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from tabsynth.models._ctgan import (
+    BATCH,
     CRITIC_AVERAGE,
     MADE,
     PRIVATE,
@@ -29,7 +30,6 @@ def fit_adversary(
     spans: Spans,
     shares: torch.Tensor,
     streams: Streams,
-    batch: int,
     phase: str,
     monitor: Monitor,
 ) -> tuple[Generator, torch.Tensor, int]:
@@ -44,8 +44,6 @@ def fit_adversary(
     shares : tensor of float, shape (spans.width,)
         Of codes, noisy.
     streams : Streams
-    batch : int
-        Made rows of a step of the generator.
     phase : str
         What is being done, for the reports.
     monitor : callable
@@ -60,7 +58,7 @@ def fit_adversary(
     critic = GhostCritic(spans, met.columns, usual.embedding, weights, chance).to(device)
     run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
     rates, averages = (usual.learning_rate, usual.critic_rate), (usual.average, CRITIC_AVERAGE)
-    duel = Duel(MADE, TURNS, batch, own.temperature, usual.loss, rates, averages)
+    duel = Duel(MADE, TURNS, BATCH, own.temperature, usual.loss, rates, averages)
     noise = streams.torch("noise", device.type)
     train_adversary(generator, critic, met, data, run, duel, noise, phase, monitor)
     return generator, met.frequencies, run.steps

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tabsynth.encoding.coding import Coding
-from tabsynth.errors import PrivacyError
+from tabsynth.errors import ConfigError, PrivacyError
 from tabsynth.models.neural.training import TrainingParameters, filled_in
 from tabsynth.validation import check_choice, check_integer, check_real
 
@@ -24,6 +24,9 @@ class TVAEParameters(TrainingParameters):
 
     Attributes
     ----------
+    target : str or tuple of str
+        Columns that people will predict. Under a budget counts of the first of them together with
+        each other column are bought, and made rows agree with them; else of no effect.
     coding : {"bins", "modes", "scalar"}
         How numbers are coded: quantile bins with sub-bins, mode-specific normalisation, or one
         scaled value each.
@@ -59,6 +62,7 @@ class TVAEParameters(TrainingParameters):
     Besides those of `TrainingParameters`.
     """
 
+    target: str | tuple[str, ...] = ()
     coding: str = "bins"
     latent: int | None = None
     hidden: int | None = None
@@ -73,6 +77,8 @@ class TVAEParameters(TrainingParameters):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not all(isinstance(name, str) for name in self.targets):
+            raise ConfigError(f"target must be a column name, or several. Got {self.target!r}.")
         check_real("held_out", self.held_out, 0.0, 0.5)
         check_integer("patience", self.patience, 1)
         check_choice("coding", self.coding, tuple(CODINGS))
@@ -85,6 +91,11 @@ class TVAEParameters(TrainingParameters):
             if getattr(self, name) is not None:
                 check_real(name, getattr(self, name), low, high)
         check_real("weight_decay", self.weight_decay, 0.0, 1.0)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of the targets."""
+        return self.target if isinstance(self.target, tuple) else (self.target,)
 
     @property
     def given(self) -> Settings:

@@ -16,14 +16,13 @@ from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._autoregressive import (
     PRIVATE,
-    PRIVATE_STEPS,
     AutoregressiveParameters,
     Settings,
     private_coding,
-    private_rate,
 )
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort, Way
 from tabsynth.models._order import order_blocks
+from tabsynth.models._private_autoregressive import fit_masked
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
@@ -34,18 +33,12 @@ from tabsynth.models.neural.device import (
     read_weights,
     write_weights,
 )
-from tabsynth.models.neural.ghost_masked import train_masked
 from tabsynth.models.neural.holdout import hold_out
 from tabsynth.models.neural.marginals import read_shares
 from tabsynth.models.neural.masked import Factors, MaskedNetwork, draw_factors
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.orders import Orders
-from tabsynth.models.neural.private import (
-    known_shares,
-    plan_steps,
-    refuse_checkpoint,
-    refuse_watching,
-)
+from tabsynth.models.neural.private import refuse_checkpoint, refuse_watching
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -85,8 +78,9 @@ class Autoregressive(IterativeModel):
 
     Notes
     -----
-    Privacy: reads the rows through ``TrainingData.table``. No formal guarantee; rows held out
-    decide how long the others are learnt.
+    Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee,
+    and rows held out decide how long the others are learnt. Under one, buys counts through
+    ``TrainingData.measure`` and takes steps through ``TrainingData.train``.
 
     References
     ----------
@@ -184,19 +178,12 @@ class Autoregressive(IterativeModel):
             return self
         device = choose_device(own.device)
         spans = Spans(self._layout, device)
-        usual = own.over(PRIVATE)
-        network = self._build(spans, usual, streams.torch("weights")).to(device)
-        shares = known_shares(data.known(), spans)
-        network.start_at(shares)
-        chances = streams.torch("orders", device.type)
-        orders = Orders(spans, self._order(spans), usual.shuffled, chances)
-        run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
-        rates = private_rate(own, run.steps), usual.average
+        network = self._build(spans, own.over(PRIVATE), streams.torch("weights")).to(device)
         phase = f"training {self.name}"
-        train_masked(network, orders, data, run, *rates, phase, device, monitor)
-        self.steps_, self._any_order = run.steps, orders.any_order
-        self._network = network.eval().requires_grad_(False)
-        self._calibrate(shares, streams, device)
+        self.steps_, self._any_order = fit_masked(
+            network, self._order(spans), data, own, streams, phase, monitor
+        )
+        self._network = network
         return self
 
     def _calibrate(self, shares: torch.Tensor, streams: Streams, device: torch.device) -> None:
@@ -204,7 +191,10 @@ class Autoregressive(IterativeModel):
         with torch.inference_mode():
             unrolled = Unrolled(self._network, self._order(self._network.spans))
             noise = streams.torch("calibration", device.type)
-            unrolled.make(unrolled.chunk_rows(), noise, shares=shares)
+            spans = self._network.spans
+            starts, sizes = spans.starts.tolist(), spans.sizes.tolist()
+            wanted = {c: shares[starts[c] : starts[c] + sizes[c]] for c in range(spans.n_blocks)}
+            unrolled.make(unrolled.chunk_rows(), noise, shares=wanted)
 
     def _build(self, spans: Spans, usual: Settings, generator: torch.Generator) -> MaskedNetwork:
         """Return a network whose first layer is not too large, with new weights."""
@@ -352,6 +342,7 @@ class Autoregressive(IterativeModel):
         values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
         if self._private:
             values |= {"any_order": self._any_order, "sizes": list(self._network.sizes[1:])}
+            values["leaders"] = [[column, of] for column, of in self._network.leaders.items()]
         return ModelState(values, read_weights(self._network, "network"))
 
     @classmethod
@@ -368,6 +359,9 @@ class Autoregressive(IterativeModel):
             model._private, model._any_order = True, bool(values["any_order"])
             usual = replace(usual, embedding=values["sizes"][0], hidden=values["sizes"][1])
         network = model._build(spans, usual, Streams(0).torch("weights"))
+        for column, leader in values.get("leaders", ()):
+            sizes = int(spans.sizes[leader]), int(spans.sizes[column])
+            network.lead(column, leader, torch.zeros(sizes))
         write_weights(network, state.tensors, "network")
         model._network = network.to(spans.device)
         return model

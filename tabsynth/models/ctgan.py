@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -18,7 +18,9 @@ from tabsynth.models._completion import MAX_TRIES, Completed
 from tabsynth.models._ctgan import (
     CODINGS,
     PRIVATE_CODING,
+    SECONDS,
     CTGANParameters,
+    plan_training,
     refuse_unprivate,
 )
 from tabsynth.models._private_ctgan import fit_adversary
@@ -37,28 +39,20 @@ from tabsynth.models.neural.device import (
     write_weights,
 )
 from tabsynth.models.neural.heads import cross_entropy
+from tabsynth.models.neural.led import LedHead, buy_shares
 from tabsynth.models.neural.losses import critic_loss, generator_loss
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.optimizer import Adam
 from tabsynth.models.neural.private import known_shares, refuse_checkpoint, refuse_watching
 from tabsynth.models.neural.rows import Rows
 from tabsynth.models.neural.sampling import sample_in_chunks, settling_chunks
-from tabsynth.models.neural.schedule import Plan, cosine_rate, plan
+from tabsynth.models.neural.schedule import cosine_rate
 from tabsynth.models.neural.spans import Spans
 from tabsynth.models.neural.training import Training
 from tabsynth.models.neural.weighting import complete_by_weighting, decoding_of
 from tabsynth.monitor import Monitor, ignore
 from tabsynth.privacy.training import TrainingData
 from tabsynth.random import Streams
-
-BATCH = 100
-"""Rows of a step, where nothing else is said: an adversary gains more from steps than from rows."""
-OPERATIONS = 8e12
-"""Arithmetic that a training spends at most: an adversary needs more of it than an autoencoder."""
-
-
-SECONDS = 6e-3, 4e-6
-"""What a step takes on one core, and what each cell of its rows adds, measured on public tables."""
 
 
 @models.register("ctgan")
@@ -83,8 +77,9 @@ class CTGAN(IterativeModel):
     -----
     Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
     Under one, the critic alone meets rows, through ``TrainingData.train``, one at a time and each
-    with one of its own columns as the condition; made rows get theirs by noisy shares. What is kept
-    is the generator and the frequencies of codes, not the critic.
+    with one of its own columns as the condition; made rows get theirs by noisy shares. Counts with
+    a target are bought through ``TrainingData.measure``. What is kept is the generator and the
+    frequencies of codes, not the critic.
 
     Batch normalisation uses the statistics of a batch in training. When training ends they are
     taken anew for the averaged weights, over rows whose conditions follow the real frequencies, and
@@ -104,6 +99,7 @@ class CTGAN(IterativeModel):
     parameters: CTGANParameters
 
     _generator: Generator
+    _led: LedHead | None = None
     _frequencies: torch.Tensor
 
     @property
@@ -179,35 +175,29 @@ class CTGAN(IterativeModel):
         """Train against a critic behind the door to the rows, then calibrate to noisy shares."""
         own = self.parameters
         self._forget(data)
+        self._led = None
         self.check_private()
         refuse_checkpoint(checkpoint)
         if not len(self._layout):
             return self
         spans = Spans(self._layout, choose_device(own.device))
         shares = known_shares(data.known(), spans)
+        given = buy_shares(data, spans, shares, own.targets)
         self._generator, self._frequencies, self.steps_ = fit_adversary(
-            data, own, spans, shares, streams, BATCH, f"training {self.name}", monitor
+            data, own, spans, shares, streams, f"training {self.name}", monitor
         )
-        self._settle(shares, streams.torch("settling", spans.device.type))
+        noise = streams.torch("settling", spans.device.type)
+        self._settle(shares, noise)
+        if given is not None:
+            hidden = [self._hidden(n, noise) for n in settling_chunks(spans)]
+            self._led = LedHead(self._generator.codes, given.leader)
+            self._led.calibrate(hidden, given.shares, shares)
         return self
-
-    def _plan(self, n_rows: int, n_weights: int) -> Plan:
-        own = self.parameters
-        return plan(
-            n_rows,
-            n_weights,
-            epochs=own.epochs,
-            steps=own.steps,
-            batch_size=own.batch_size or BATCH,
-            usual_epochs=77,
-            most_steps=12_500,
-            operations=OPERATIONS,
-        )
 
     def estimate(self, n_rows: int, n_columns: int) -> float:
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
         own = self.parameters
-        run = self._plan(n_rows, own.given.hidden * (1_000 + 60 * n_columns))
+        run = plan_training(self.parameters, n_rows, own.given.hidden * (1_000 + 60 * n_columns))
         a_step, a_cell = SECONDS
         training = run.steps * (a_step + a_cell * run.batch_size * n_columns)
         return super().estimate(n_rows, n_columns) + min(training, own.max_seconds or training)
@@ -227,7 +217,9 @@ class CTGAN(IterativeModel):
             for network, average in ((generator, usual.average), (critic, 0.0))
         )
         # A step goes through the generator three times and the critic seven.
-        run = self._plan(len(rows.index), making.weights.numel() + 2 * judging.weights.numel())
+        run = plan_training(
+            self.parameters, len(rows.index), making.weights.numel() + 2 * judging.weights.numel()
+        )
         # At least two packs, as a batch is normalised; rows are drawn with replacement.
         batch = max(2, -(-run.batch_size // own.pac)) * own.pac
         noise = streams.torch("noise", device.type)
@@ -351,7 +343,10 @@ class CTGAN(IterativeModel):
         spans = self._generator.spans
 
         def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._generator.draw(self._hidden(rows.stop - rows.start, noise), noise)
+            hidden = self._hidden(rows.stop - rows.start, noise)
+            if self._led is not None:
+                return self._led.draw_from(hidden, self._generator.offsets, noise)
+            return self._generator.draw(hidden, noise)
 
         return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, streams, monitor)
 
@@ -364,6 +359,8 @@ class CTGAN(IterativeModel):
         spans = self._generator.spans
         noise = streams.torch("ctgan", spans.device.type)
         decoding = decoding_of(self._generator, self._frequencies, noise)
+        if self._led is not None:
+            decoding = self._led.decoding(decoding, self._generator.offsets, noise)
         aims = rarest_condition(given, to_numpy(self._frequencies), spans.column)
         return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
@@ -372,8 +369,11 @@ class CTGAN(IterativeModel):
         if not len(self._layout):
             return ModelState()
         tensors = read_weights(self._generator, "generator")
-        values = {"steps": self.steps_, "stopped": self.stopped_}
-        return ModelState(values, {**tensors, "frequencies": to_numpy(self._frequencies)})
+        tensors["frequencies"] = to_numpy(self._frequencies)
+        values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
+        if self._led is not None:
+            values["leader"], tensors["led"] = self._led.leader, to_numpy(self._led.table)
+        return ModelState(values, tensors)
 
     @classmethod
     def from_state(cls, parameters: HyperParameters, layout: Layout, state: ModelState) -> Self:
@@ -392,4 +392,6 @@ class CTGAN(IterativeModel):
         generator = Generator(spans, len(frequencies), own.noise, n_hidden, weights)
         write_weights(generator, state.tensors, "generator")
         model._generator = generator.to(spans.device)
+        if "led" in state.tensors:
+            model._led = LedHead(generator.codes, state.values["leader"], state.tensors["led"])
         return model

@@ -14,18 +14,10 @@ from tabsynth.encoding.given import Given
 from tabsynth.encoding.layout import Layout
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.models._completion import MAX_TRIES, Completed
-from tabsynth.models._tvae import (
-    CODINGS,
-    PRIVATE,
-    PRIVATE_CODING,
-    PRIVATE_STEPS,
-    SECONDS,
-    TVAEParameters,
-    refuse_coding,
-)
+from tabsynth.models._private_tvae import fit_autoencoder
+from tabsynth.models._tvae import CODINGS, PRIVATE_CODING, SECONDS, TVAEParameters, refuse_coding
 from tabsynth.models.base import HyperParameters, IterativeModel, ModelState, models
 from tabsynth.models.neural.autoencoder import Decoder, Encoder
-from tabsynth.models.neural.chance import RowChance
 from tabsynth.models.neural.checkpoint import Checkpoint, Kept, open_checkpoint
 from tabsynth.models.neural.device import (
     autocast,
@@ -36,18 +28,12 @@ from tabsynth.models.neural.device import (
     to_numpy,
     write_weights,
 )
-from tabsynth.models.neural.ghost_autoencoder import GhostAutoencoder
 from tabsynth.models.neural.holdout import hold_out
+from tabsynth.models.neural.led import LedHead, buy_shares
 from tabsynth.models.neural.marginals import calibrate, read_shares
 from tabsynth.models.neural.mixture import Mixture, fit_mixture
 from tabsynth.models.neural.optimizer import Adam
-from tabsynth.models.neural.private import (
-    known_shares,
-    plan_steps,
-    refuse_checkpoint,
-    refuse_watching,
-    train_privately,
-)
+from tabsynth.models.neural.private import known_shares, refuse_checkpoint, refuse_watching
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks, settling_chunks
 from tabsynth.models.neural.schedule import Batches, Plan, cosine_rate, plan
 from tabsynth.models.neural.spans import Spans
@@ -83,7 +69,8 @@ class TVAE(IterativeModel):
     Notes
     -----
     Privacy: without a budget, reads the rows through ``TrainingData.table``; no formal guarantee.
-    What is kept is the decoder and the mixture of latents, not the encoder.
+    Under one, buys counts through ``TrainingData.measure`` and takes steps through
+    ``TrainingData.train``. What is kept is the decoder and the mixture of latents, not the encoder.
 
     References
     ----------
@@ -101,6 +88,7 @@ class TVAE(IterativeModel):
     _decoder: Decoder
     _mixture: Mixture | None
     _active: torch.Tensor
+    _led: LedHead | None = None
     _sizes: tuple[int, int] | None = None
     """Dimensions of the latent and hidden units, where a budget chose them."""
 
@@ -138,7 +126,7 @@ class TVAE(IterativeModel):
             Under a privacy budget: if too little of it is left, or for a checkpoint and what
             `check_private` refuses.
         """
-        self._mixture = self._sizes = None
+        self._mixture = self._sizes = self._led = None
         if data.private:
             return self._fit_privately(data, streams, monitor, checkpoint)
         own, table = self.parameters, self._begin(data)
@@ -166,12 +154,13 @@ class TVAE(IterativeModel):
 
     def _calibrate(self, shares: torch.Tensor, generator: torch.Generator) -> None:
         decoder = self._decoder
+        calibrate(decoder.codes, lambda: self._hidden(generator), shares, decoder.spans)
 
-        def hidden() -> list[torch.Tensor]:
-            sizes = settling_chunks(decoder.spans)
-            return [decoder.body(self._draw_latent(n, generator)) for n in sizes]
-
-        calibrate(decoder.codes, hidden, shares, decoder.spans)
+    @torch.no_grad()
+    def _hidden(self, generator: torch.Generator) -> list[torch.Tensor]:
+        """Return hidden units that stand for rows to be drawn."""
+        decoder, sizes = self._decoder, settling_chunks(self._decoder.spans)
+        return [decoder.body(self._draw_latent(n, generator)) for n in sizes]
 
     def _fit_privately(
         self,
@@ -186,21 +175,18 @@ class TVAE(IterativeModel):
         refuse_checkpoint(checkpoint)
         if not len(self._layout):
             return self
-        own, usual = self.parameters, self.parameters.over(PRIVATE)
-        device = choose_device(own.device)
-        spans, weights = Spans(self._layout, device), streams.torch("weights")
-        self._sizes = usual.latent, usual.hidden
-        encoder = Encoder(spans, *self._sizes, weights).to(device)
-        decoder = Decoder(spans, *self._sizes, weights).to(device)
-        shares, rates = known_shares(data.known(), spans), (usual.learning_rate, usual.average)
-        decoder.codes.start_at(shares)
-        run = plan_steps(own, data.n_rows, PRIVATE_STEPS, own.clip)
-        chance = RowChance(spans.width, streams.torch("noise"), device)
-        ghost = GhostAutoencoder(encoder, decoder, own.beta, chance)
-        phase = f"training {self.name}"
-        train_privately(ghost, data, run, *rates, phase, device, monitor, chance.goes_on)
-        self.steps_, self._decoder = run.steps, decoder.eval().requires_grad_(False)
-        self._calibrate(shares, streams.torch("latent", device.type))
+        own = self.parameters
+        spans = Spans(self._layout, choose_device(own.device))
+        shares = known_shares(data.known(), spans)
+        given = buy_shares(data, spans, shares, own.targets)
+        self._decoder, self._sizes, self.steps_ = fit_autoencoder(
+            data, own, spans, shares, streams, f"training {self.name}", monitor
+        )
+        noise = streams.torch("latent", spans.device.type)
+        self._calibrate(shares, noise)
+        if given is not None:
+            self._led = LedHead(self._decoder.codes, given.leader)
+            self._led.calibrate(self._hidden(noise), given.shares, shares)
         return self
 
     def _plan(self, n_rows: int, n_weights: int) -> Plan:
@@ -336,7 +322,11 @@ class TVAE(IterativeModel):
         spans = self._decoder.spans
 
         def make(rows: slice, noise: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
-            return self._decoder.draw(self._draw_latent(rows.stop - rows.start, noise), noise)
+            latent = self._draw_latent(rows.stop - rows.start, noise)
+            if self._led is not None:
+                hidden = self._decoder.body(latent)
+                return self._led.draw_from(hidden, self._decoder.offsets, noise)
+            return self._decoder.draw(latent, noise)
 
         return sample_in_chunks(f"sampling {self.name}", make, n_rows, spans, streams, monitor)
 
@@ -356,6 +346,8 @@ class TVAE(IterativeModel):
             head.weigh if head else None,
             decoder.finish,
         )
+        if self._led is not None:
+            decoding = self._led.decoding(decoding, head, generator)
         aims = np.zeros(len(given), dtype=np.int64)
         return complete_by_weighting(decoding, given, aims, streams, monitor, max_tries, self.name)
 
@@ -371,6 +363,8 @@ class TVAE(IterativeModel):
         values: dict[str, Any] = {"steps": self.steps_, "stopped": self.stopped_}
         if self._sizes is not None:
             values["sizes"] = list(self._sizes)
+        if self._led is not None:
+            values["leader"], tensors["led"] = self._led.leader, to_numpy(self._led.table)
         return ModelState(values, tensors)
 
     @classmethod
@@ -389,6 +383,8 @@ class TVAE(IterativeModel):
         decoder = Decoder(spans, *(model._sizes or (usual.latent, usual.hidden)), weights)
         write_weights(decoder, state.tensors, "decoder")
         model._decoder = decoder.to(device)
+        if "led" in state.tensors:
+            model._led = LedHead(decoder.codes, state.values["leader"], state.tensors["led"])
         if "latent.means" in state.tensors:
             fitted = {
                 name.removeprefix("latent."): torch.from_numpy(np.array(value)).to(device)

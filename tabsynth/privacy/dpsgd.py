@@ -1,7 +1,9 @@
 """DP-SGD: gradients of rows that are cut to a length, summed up, and blurred.
 
-Opacus finds the length of each row's gradient without building it, cuts, and sums up. Which rows
-take part in a step, and the noise, are drawn here, from `Noise`.
+Opacus finds the length of each row's gradient without building it, and how much of it is kept.
+Layers that can then sum up what is kept do so, from what went in and came back, which saves a
+second way back through the network; for others Opacus goes it. Which rows take part in a step, and
+the noise, are drawn here, from `Noise`.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,25 +20,26 @@ from torch import nn
 
 from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import PrivacyError
-from tabsynth.monitor import Monitor, Progress
+from tabsynth.monitor import Monitor
 from tabsynth.privacy.accounting import Spend
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
+from tabsynth.privacy.steps import (
+    Loss,
+    Rows,
+    made_up_rows,
+    parts_of,
+    refuse_mixed_rows,
+    report,
+    sampling_rate,
+    trainable,
+)
 
 if TYPE_CHECKING:
     from tabsynth.privacy.training import PrivateSteps
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-Rows = tuple[torch.Tensor, torch.Tensor]
-
-MOST_ROWS = 2048
-"""Rows whose gradients are summed up at a time."""
-MADE_UP = 4
-"""Made-up rows on which a network is tried before the first step."""
 CLOSE = 1e-3
 """Largest relative error of a row's gradient length on made-up rows, in 32 bits."""
-REPORTS = 100
-"""How often, at most, a training tells of its progress."""
 
 
 def train(
@@ -94,68 +98,13 @@ def train(
         rows = codes.to(device), offsets.to(device)
         for step in range(run.steps):
             chosen = np.flatnonzero(noise.mask(len(table), rate))
-            summed = gradients.summed(_parts(rows, chosen))
+            summed = gradients.summed(parts_of(rows, chosen))
             blurred = (summed + sigma * run.clip * noise.gaussian(len(summed))) / run.batch_size
             gradients.put(blurred)
             update(step)
             report(monitor, step + 1, run.steps)
     finally:
         gradients.close()
-
-
-def train_exactly(
-    table: EncodedTable,
-    network: nn.Module,
-    loss: Loss,
-    run: PrivateSteps,
-    update: Callable[[int], None],
-    device: torch.device,
-    monitor: Monitor,
-) -> None:
-    """Take the same steps without a budget: nothing is cut and nothing blurred."""
-    rate, chance = sampling_rate(run.batch_size, len(table)), np.random.PCG64(0)
-    levels = np.random.Generator(chance)
-    rows = torch.from_numpy(table.codes).to(device), torch.from_numpy(table.offsets).to(device)
-    parameters = trainable(network)
-    for step in range(run.steps):
-        chosen = np.flatnonzero(levels.random(len(table)) < rate)
-        for parameter in parameters:
-            parameter.grad = None if parameter.grad is None else parameter.grad.zero_()
-        for some in _parts(rows, chosen):
-            (loss(*some).sum() / run.batch_size).backward()  # type: ignore[no-untyped-call]
-        update(step)
-        report(monitor, step + 1, run.steps)
-
-
-def sampling_rate(batch_size: int, n_rows: int) -> float:
-    """Return the probability with which each row takes part in a step."""
-    return min(1.0, batch_size / max(n_rows, 1))
-
-
-def report(monitor: Monitor, done: int, steps: int) -> None:
-    """Tell how many steps were taken, and nothing else."""
-    if done % max(1, -(-steps // REPORTS)) == 0 or done == steps:
-        monitor(Progress("training", done, steps))
-
-
-def made_up_rows(table: EncodedTable, device: torch.device) -> Rows:
-    """Return a few rows drawn evenly from what the layout allows, not from the table."""
-    rng, layout = np.random.Generator(np.random.PCG64(0)), table.layout
-    codes = rng.integers(0, layout.sizes, size=(MADE_UP, len(layout))).astype(np.int32)
-    offsets = np.zeros((MADE_UP, len(layout.offset_blocks)), dtype=np.float32)
-    return torch.from_numpy(codes).to(device), torch.from_numpy(offsets).to(device)
-
-
-def trainable(network: nn.Module) -> list[nn.Parameter]:
-    """Return the parameters that are trained."""
-    return [parameter for parameter in network.parameters() if parameter.requires_grad]
-
-
-def _parts(rows: Rows, chosen: np.ndarray) -> Iterable[Rows]:
-    """Return chosen rows, a part at a time."""
-    for some in torch.split(torch.from_numpy(chosen), MOST_ROWS):
-        here = some.to(rows[0].device)
-        yield rows[0][here], rows[1][here]
 
 
 class ClippedGradients:
@@ -166,7 +115,8 @@ class ClippedGradients:
     network : Module
         Parameters lie in modules that Opacus knows, or that have a method
         ``squared_norms(inputs, gradient)`` for the squared length of each row's gradient; each is
-        used once in a loss.
+        used once in a loss. Where all have a method ``weighted(inputs, gradient, weights)`` too,
+        for the weighted sum of the rows' gradients, the network is gone back through once.
     loss : callable
         Takes codes, int32 (n_rows, n_blocks), and offsets, float32 (n_rows, n_offset_blocks), and
         returns one loss a row, float (n_rows,), computed through `network` from this row alone.
@@ -189,9 +139,15 @@ class ClippedGradients:
         _tell_opacus(network, GradSampleModuleFastGradientClipping)
         self._modes = {module: module.training for module in network.modules()}
         network.train()
-        self._hooked = GradSampleModuleFastGradientClipping(
+        layers = [module for module in network.modules() if _own(module)]
+        self._once = all(hasattr(layer, "weighted") for layer in layers)
+        self._hooked = (_listener() if self._once else GradSampleModuleFastGradientClipping)(
             network, loss_reduction="sum", strict=False, max_grad_norm=clip
         )
+        self._heard: list[tuple[Any, list[torch.Tensor], torch.Tensor]] = []
+        self._hooks = []
+        if self._once:
+            self._hooks = [layer.register_forward_hook(self._hear) for layer in layers]
         # It only sets gradients to zero: its own noise and steps are never used.
         self._holder = DPOptimizerFastGradientClipping(
             torch.optim.SGD(self.parameters, lr=0.0),
@@ -208,18 +164,51 @@ class ClippedGradients:
         -------
         ndarray of float64, shape (n_weights,)
         """
-        from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
-
         total = np.zeros(sum(parameter.numel() for parameter in self.parameters))
         for codes, offsets in parts:
             if len(codes):
                 losses = self._losses(codes, offsets)
-                with _quietly():
-                    DPTensorFastGradientClipping(
-                        self._hooked, self._holder, losses, "sum"
-                    ).backward()
-                total += self._gradient()
+                total += self._weighted(losses) if self._once else self._summed(losses)
         return total
+
+    def _weighted(self, losses: torch.Tensor) -> np.ndarray:
+        """Return the sum of the cut gradients, from one way back."""
+        told, sums = self._back(losses), {}
+        kept = self._hooked.get_clipping_coef().detach()
+        for layer, inputs, gradient in told:
+            sums.update(layer.weighted(inputs, gradient, kept))
+        return _flat([sums.get(parameter) for parameter in self.parameters], self.parameters)
+
+    def _summed(self, losses: torch.Tensor) -> np.ndarray:
+        """Return the sum of the cut gradients, from the two ways back of Opacus."""
+        from opacus.utils.fast_gradient_clipping_utils import DPTensorFastGradientClipping
+
+        with _quietly():
+            DPTensorFastGradientClipping(self._hooked, self._holder, losses, "sum").backward()
+        return _flat([parameter.grad for parameter in self.parameters], self.parameters)
+
+    def _hear(self, layer: nn.Module, inputs: tuple[torch.Tensor, ...], output: Any) -> None:
+        if torch.is_grad_enabled() and self._hooked.hooks_enabled:
+            self._heard.append((layer, [some.detach() for some in inputs], output))
+
+    def _back(self, losses: torch.Tensor) -> list[tuple[Any, list[torch.Tensor], torch.Tensor]]:
+        """Go back from losses to what came out of each layer, and tell Opacus.
+
+        Returns
+        -------
+        list
+            Each layer, what went in, and the gradient with respect to what came out.
+        """
+        heard, self._heard = self._heard, []
+        outputs = [output for *_, output in heard]
+        gradients = torch.autograd.grad(
+            losses.sum(), outputs, allow_unused=True, materialize_grads=True
+        )
+        told = []
+        for (layer, inputs, _), gradient in zip(heard, gradients, strict=True):
+            self._hooked.capture_backprops_hook(layer, (), (gradient,), "sum", True)
+            told.append((layer, inputs, gradient))
+        return told
 
     def put(self, gradient: np.ndarray) -> None:
         """Set the gradients of the parameters, in place where they have one."""
@@ -239,13 +228,16 @@ class ClippedGradients:
         return self._lengths(self._losses(*rows))
 
     def _lengths(self, losses: torch.Tensor) -> torch.Tensor:
-        with _quietly():
-            losses.sum().backward()  # type: ignore[no-untyped-call]
+        if self._once:
+            self._back(losses)
+        else:
+            with _quietly():
+                losses.sum().backward()  # type: ignore[no-untyped-call]
         norms: torch.Tensor = self._hooked.get_norm_sample()
         return norms.detach()
 
     def try_out(self, rows: Rows) -> None:
-        """Compare the lengths of gradients with those of gradients that are built, on some rows.
+        """Compare lengths and sums of gradients with those of gradients that are built.
 
         Parameters
         ----------
@@ -265,14 +257,17 @@ class ClippedGradients:
                 parts = torch.autograd.grad(
                     loss, self.parameters, retain_graph=True, allow_unused=True
                 )
-            squared = [part.double().square().sum() for part in parts if part is not None]
-            built.append(torch.stack(squared).sum().sqrt())
+            built.append(_flat(parts, self.parameters))
         self._hooked.enable_hooks()
-        found, wanted = self._lengths(losses).double(), torch.stack(built)
-        if not torch.allclose(found, wanted, rtol=CLOSE, atol=CLOSE * self.clip):
+        found, wanted = self._lengths(losses).double().cpu().numpy(), np.stack(built)
+        lengths = np.linalg.norm(wanted, axis=1)
+        summed = self.summed([rows])
+        wanted = (wanted * np.minimum(1.0, self.clip / (lengths + 1e-6))[:, None]).sum(0)
+        near = np.linalg.norm(summed - wanted) <= CLOSE * self.clip * len(lengths)
+        if not (near and np.allclose(found, lengths, rtol=CLOSE, atol=CLOSE * self.clip)):
             raise PrivacyError(
-                "The lengths of gradients of this network are not what its layers say they are, "
-                "so it cannot be trained under a privacy budget."
+                "The gradients of this network are not what its layers say they are, so it cannot "
+                "be trained under a privacy budget."
             )
         for (name, before), after in zip(kept, self.network.buffers(), strict=True):
             if not torch.equal(before, after):
@@ -284,6 +279,9 @@ class ClippedGradients:
     def close(self) -> None:
         """Leave nothing of the rows in the network."""
         self._hooked.remove_hooks()
+        for hook in self._hooks:
+            hook.remove()
+        self._heard = []
         for module in self.network.modules():
             module.training = self._modes[module]
             for name in ("activations", "max_batch_len"):
@@ -296,6 +294,7 @@ class ClippedGradients:
         self._hooked.per_sample_gradient_norms = None
 
     def _losses(self, codes: torch.Tensor, offsets: torch.Tensor) -> torch.Tensor:
+        self._heard = []
         losses = self.loss(codes, offsets)
         if losses.shape != (len(codes),):
             raise PrivacyError(
@@ -307,14 +306,44 @@ class ClippedGradients:
             parameter._norm_sample = losses.new_zeros(len(codes))  # type: ignore[attr-defined]
         return losses
 
-    def _gradient(self) -> np.ndarray:
-        parts = [
-            np.zeros(parameter.numel())
-            if parameter.grad is None
-            else parameter.grad.detach().cpu().double().numpy().reshape(-1)
-            for parameter in self.parameters
-        ]
-        return np.concatenate(parts)
+
+def _flat(
+    gradients: Iterable[torch.Tensor | None], parameters: Iterable[nn.Parameter]
+) -> np.ndarray:
+    """Return gradients end to end, float64; 0 where there is none."""
+    parts = [
+        np.zeros(parameter.numel())
+        if gradient is None
+        else gradient.detach().reshape(-1).double().cpu().numpy()
+        for gradient, parameter in zip(gradients, parameters, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
+def _own(module: nn.Module) -> bool:
+    """Return whether parameters that are trained lie in a module itself."""
+    return any(parameter.requires_grad for parameter in module.parameters(recurse=False))
+
+
+@cache
+def _listener() -> Any:
+    """Return what Opacus cuts with, told of gradients instead of waiting for them."""
+    from opacus.grad_sample import GradSampleModuleFastGradientClipping
+
+    class Listener(GradSampleModuleFastGradientClipping):  # type: ignore[misc, unused-ignore]
+        """Hears what goes into layers; what comes back is told it."""
+
+        def add_hooks(self, **_: Any) -> None:
+            """Listen to what goes in alone."""
+            hooks = [
+                module.register_forward_hook(self.capture_activations_hook)
+                for module in self.iterate_submodules(self._module)
+            ]
+            self._module.autograd_grad_sample_hooks = hooks
+            self.autograd_grad_sample_hooks = hooks
+            self.enable_hooks()
+
+    return Listener
 
 
 @contextmanager
@@ -323,25 +352,6 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Full backward hook is firing")
         yield
-
-
-def refuse_mixed_rows(network: nn.Module) -> None:
-    """Refuse layers that let rows touch each other, trained or not.
-
-    Raises
-    ------
-    PrivacyError
-    """
-    mixing = nn.modules.batchnorm._BatchNorm
-    tracking = nn.modules.instancenorm._InstanceNorm
-    for name, module in network.named_modules():
-        whole = isinstance(module, mixing) and not isinstance(module, tracking)
-        if whole or (isinstance(module, tracking) and module.track_running_stats):
-            raise PrivacyError(
-                f"Layer {name!r} ({type(module).__name__}) computes with several rows at once, so "
-                "the gradient of one row is not its own. Use LayerNorm, or none, under a privacy "
-                "budget."
-            )
 
 
 def _tell_opacus(network: nn.Module, hooks: Any) -> None:
@@ -355,7 +365,7 @@ def _tell_opacus(network: nn.Module, hooks: Any) -> None:
     from opacus.grad_sample import register_norm_sampler
 
     for name, module in network.named_modules():
-        if not any(p.requires_grad for p in module.parameters(recurse=False)):
+        if not _own(module):
             continue
         kind = type(module)
         if hasattr(module, "squared_norms") and not list(module.children()):

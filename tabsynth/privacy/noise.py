@@ -21,6 +21,8 @@ MOST_COUNT = 1 << 53
 """Counts above this are refused, so that noise never meets the end of 64 bits."""
 HALVES = 4
 """Normal draws that are summed up, so that the float grid of a single one cannot be read off."""
+PART = 8_192
+"""Normal numbers drawn at a time; few enough for all that they come from to stay in the cache."""
 
 
 class Noise:
@@ -149,21 +151,32 @@ class Noise:
         No draw is larger than 8.7 times the square root of `HALVES`; the chance of one that would
         have been is far below any delta.
         """
-        total = np.zeros(n)
-        for _ in range(HALVES):
-            total += self._normal(n)
-        total /= HALVES**0.5
-        return total
-
-    def _normal(self, n: int) -> np.ndarray:
-        """Return `n` standard normal numbers (Box and Muller 1958)."""
         if self._rng is not None:
-            return self._rng.normal(size=n)
-        half = (n + 1) // 2
-        bits = np.frombuffer(os.urandom(16 * half), dtype=np.uint64) >> np.uint64(11)
-        level = (bits.astype(np.float64) + 0.5) * 2.0**-53
-        radius, angle = np.sqrt(-2.0 * np.log(level[:half])), 2.0 * np.pi * level[half:]
-        return np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])[:n]
+            drawn: np.ndarray = self._rng.normal(size=(HALVES, n)).sum(0) / HALVES**0.5
+            return drawn
+        parts = [_normal_sums(min(PART, n - begin)) for begin in range(0, n, PART)]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _normal_sums(n: int) -> np.ndarray:
+    """Return `n` sums of `HALVES` normal draws, over the root of their number.
+
+    Draws come in pairs, one of each for a sum and its neighbour (Box and Muller 1958).
+    """
+    half = (n + 1) // 2
+    bits = np.frombuffer(os.urandom(16 * HALVES * half), dtype=np.uint64) >> np.uint64(11)
+    levels = bits.astype(np.float64).reshape(2, HALVES, half)
+    levels += 0.5
+    radius, angle = levels
+    radius *= 2.0**-53
+    np.log(radius, out=radius)
+    radius *= -2.0 / HALVES
+    np.sqrt(radius, out=radius)
+    angle *= 2.0 * np.pi * 2.0**-53
+    both = np.empty((2, half))
+    (radius * np.cos(angle)).sum(0, out=both[0])
+    (radius * np.sin(angle)).sum(0, out=both[1])
+    return both.reshape(-1)[:n]
 
 
 def deviation(sigma: float) -> float:

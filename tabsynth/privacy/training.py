@@ -241,7 +241,7 @@ class ExactTrainingData:
         monitor: Monitor = ignore,
     ) -> None:
         """Take exact steps; the rows of each are always the same."""
-        from tabsynth.privacy.dpsgd import train_exactly
+        from tabsynth.privacy.steps import train_exactly
 
         train_exactly(self._table, network, loss, run, update, device, monitor)
 

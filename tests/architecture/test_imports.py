@@ -110,7 +110,7 @@ ALLOWED: dict[str, set[str]] = {
 OPACUS_ONLY_IN = {"privacy.dpsgd"}
 
 # Slow to import, so imported where they are used; a model may import torch at its top.
-TORCH = {"privacy.dpsgd"}
+TORCH = {"privacy.dpsgd", "privacy.steps"}
 HEAVY = {"torch", "opacus", "sklearn", "scipy", "matplotlib", "faker"}
 
 

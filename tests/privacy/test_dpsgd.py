@@ -35,13 +35,20 @@ CLIP = 0.7
 N = 40
 
 
-def masked(layout):
+def masked(layout, share=0.0, led=False):
     """An autoregressive network and its loss, in 64 bits."""
     spans = Spans(layout, CPU)
     network = MaskedNetwork(spans, 3, 5, Streams(1).torch("weights"))
     network.start_at(torch.full((spans.width,), 0.1))
-    orders = Orders(spans, list(range(spans.n_blocks)), 0.0, Streams(1).torch("orders"))
-    ghost, index = GhostMasked(network, orders).double(), place(spans)
+    orders = Orders(spans, list(range(spans.n_blocks)), share, Streams(1).torch("orders"))
+    learnt = list(range(spans.n_blocks))
+    if led:
+        learnt = [column for column in learnt if layout[int(spans.order[column])].parent is None]
+        chance = torch.Generator().manual_seed(2)
+        for column in learnt[1:]:
+            sizes = int(spans.sizes[learnt[0]]), int(spans.sizes[column])
+            network.lead(column, learnt[0], torch.randn(sizes, generator=chance))
+    ghost, index = GhostMasked(network, orders, learnt).double(), place(spans)
     return ghost, lambda codes, _: ghost(index(codes))
 
 
@@ -65,7 +72,13 @@ def critic(layout):
     return network, lambda codes, _: real_losses(network(index(codes)), "bce")
 
 
-NETWORKS = {"autoregressive": masked, "tvae": autoencoder, "ctgan": critic}
+NETWORKS = {
+    "autoregressive": masked,
+    "autoregressive in any order": lambda layout: masked(layout, share=0.9),
+    "autoregressive that is led": lambda layout: masked(layout, led=True),
+    "tvae": autoencoder,
+    "ctgan": critic,
+}
 
 
 @pytest.fixture(params=NETWORKS)
@@ -133,6 +146,21 @@ def test_a_row_more_moves_the_sum_by_no_more_than_the_clip(made, seed):
     moved = added(clipped, tensors(table, rows[:size]), tensors(table, rows[-1:]))
     clipped.close()
     assert moved <= CLIP * (1 + 1e-9)
+
+
+def test_one_way_back_sums_up_what_two_ways_of_opacus_do(made, monkeypatch):
+    network, loss, table = made
+    once = ClippedGradients(network, loss, CLIP)
+    assert once._once
+    found = once.summed([tensors(table)])
+    once.close()
+    for module in network.modules():
+        if hasattr(type(module), "weighted"):
+            monkeypatch.delattr(type(module), "weighted")
+    twice = ClippedGradients(network, loss, CLIP)
+    assert not twice._once
+    np.testing.assert_allclose(found, twice.summed([tensors(table)]), atol=1e-12)
+    twice.close()
 
 
 def test_our_linear_layer_tells_the_lengths_that_opacus_tells():
@@ -258,6 +286,25 @@ class Liar(Untold):
 
     def squared_norms(self, inputs, gradient):
         return {self.scale: 0.5 * (inputs[0] * gradient).square().sum(1)}
+
+
+class Doubling(Untold):
+    """A layer that tells the lengths of gradients, and sums up longer ones."""
+
+    def squared_norms(self, inputs, gradient):
+        return {self.scale: (inputs[0] * gradient).square().sum(1)}
+
+    def weighted(self, inputs, gradient, weights):
+        return {self.scale: 2 * weights @ (inputs[0] * gradient)}
+
+
+def test_a_layer_that_sums_up_wrongly_is_refused():
+    network = Standardised(Doubling())
+    clipped = ClippedGradients(network, network, CLIP)
+    rows = torch.randn(4, 3, generator=torch.Generator().manual_seed(1)), torch.zeros(4, 0)
+    with pytest.raises(PrivacyError, match="not what its layers say"):
+        clipped.try_out(rows)
+    clipped.close()
 
 
 def test_a_layer_that_does_not_tell_lengths_is_refused():

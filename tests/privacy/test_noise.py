@@ -13,7 +13,7 @@ from scipy.stats import binom, chi2, chisquare, kstest
 from tabsynth.errors import PrivacyError
 from tabsynth.privacy import noise as module
 from tabsynth.privacy.accounting import Spend
-from tabsynth.privacy.noise import HALVES, MORE_VARIANCE, MOST_COUNT, Noise, deviation
+from tabsynth.privacy.noise import HALVES, MORE_VARIANCE, MOST_COUNT, PART, Noise, deviation
 
 UNLIKELY = 1e-6
 """A sound sampler fails a test about once in a million runs."""
@@ -164,7 +164,7 @@ def test_a_rate_that_is_none_is_refused(noise, rate):
         noise.mask(10, rate)
 
 
-@pytest.mark.parametrize("n", [0, 1, 2, 7])
+@pytest.mark.parametrize("n", [0, 1, 2, 7, PART, PART + 1])
 def test_as_many_normal_numbers_come_as_are_asked_for(noise, n):
     drawn = noise.gaussian(n)
     assert drawn.shape == (n,)
@@ -186,8 +186,8 @@ def test_normal_numbers_are_independent_of_each_other_and_of_other_calls(noise):
     one, two = noise.gaussian(n), noise.gaussian(n)
     most = 5 / math.sqrt(n)
     assert abs((one * two).mean()) < most
-    # The two halves are cosine and sine of the same draws.
-    for lag in (1, 2, n // 2 - 1, n // 2, n // 2 + 1):
+    # The two halves of a part are cosine and sine of the same draws.
+    for lag in (1, 2, PART // 2 - 1, PART // 2, PART // 2 + 1, n // 2 - 1, n // 2, n // 2 + 1):
         assert abs((one[:-lag] * one[lag:]).mean()) < 5 / math.sqrt(n - lag)
         assert abs((one[:-lag] ** 2 * one[lag:] ** 2).mean() - 1) < 5 * 3 / math.sqrt(n - lag)
 

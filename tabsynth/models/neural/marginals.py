@@ -35,9 +35,13 @@ def _normalise(counts: torch.Tensor, spans: Spans) -> torch.Tensor:
     return counts / totals.clamp_min(1e-30)
 
 
-def _expected(logits: torch.Tensor, spans: Spans) -> torch.Tensor:
+def _expected(
+    logits: torch.Tensor, spans: Spans, weights: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return how many rows get each code, by expectation, counting only what means something."""
     shares = softmax(logits, spans)
+    if weights is not None:
+        shares = shares * weights[:, None]
     if spans.levels:
         refined = spans.totals(shares * spans.refined)
         meant = torch.ones_like(refined)
@@ -74,13 +78,46 @@ def calibrate(
         go; no more are made once no block is further than `CLOSE` from its shares.
     """
     logits = [head(chunk) for chunk in hidden()]
-    wanted = shares.clamp_min(1e-30).log()
-    moved = torch.zeros_like(head.bias)
+    head.bias.add_(meet(logits, shares, spans, rounds))
+
+
+@torch.no_grad()
+def meet(
+    logits: list[torch.Tensor],
+    shares: torch.Tensor,
+    spans: Spans,
+    rounds: int,
+    weights: list[torch.Tensor] | None = None,
+) -> torch.Tensor:
+    """Return what to add to logits for codes to come with shares.
+
+    Parameters
+    ----------
+    logits : list of tensor of float, shape (n_rows, spans.width)
+        Of rows to be drawn, in chunks.
+    shares : tensor of float, shape (spans.width,)
+        All 0 in blocks that are left alone.
+    spans : Spans
+    rounds : int
+        Most corrections.
+    weights : list of tensor of float, shape (n_rows,), optional
+        What rows count; 1 where left out.
+
+    Returns
+    -------
+    tensor of float, shape (spans.width,)
+    """
+    wanted, held = shares.clamp_min(1e-30).log(), shares > 0
+    told = spans.expand(spans.totals(shares[None]) > 0)[0]
+    moved = torch.zeros_like(shares)
+    counted = [None] * len(logits) if weights is None else weights
     for _ in range(rounds):
-        counts = torch.stack([_expected(some + moved, spans) for some in logits]).sum(0)
+        parts = zip(logits, counted, strict=True)
+        counts = torch.stack([_expected(some + moved, spans, w) for some, w in parts]).sum(0)
         found = _normalise(counts, spans)
-        if float(spans.totals((found - shares).abs()[None]).max()) < 2 * CLOSE:
+        missed = torch.where(told, (found - shares).abs(), 0.0)
+        if float(spans.totals(missed[None]).max()) < 2 * CLOSE:
             break
         step = (wanted - found.clamp_min(1e-9).log()).clamp(-2.0, 2.0)
-        moved.add_(torch.where(shares > 0, step, 0.0))
-    head.bias.add_(moved)
+        moved.add_(torch.where(held, step, 0.0))
+    return moved

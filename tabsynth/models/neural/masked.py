@@ -91,6 +91,11 @@ class MaskedNetwork(nn.Module):
         What it says to be before.
     bias : Parameter, shape (spans.width,)
         Of the logits.
+    leads : ParameterDict
+        What the code of a leader adds to the logits of a column of an index; see `lead`. Not heard
+        in `forward`: for networks that are trained under a budget.
+    leaders : dict of int to int
+        The leader of each such column.
 
     References
     ----------
@@ -116,6 +121,23 @@ class MaskedNetwork(nn.Module):
         codes = describe_codes(spans)
         self.heads = nn.ModuleList(BlockHead(part, h, codes, generator) for part in spans.buckets)
         self.bias = nn.Parameter(torch.full((spans.width,), NEVER))
+        self.leads = nn.ParameterDict()
+        self.leaders: dict[int, int] = {}
+
+    @torch.no_grad()
+    def lead(self, column: int, leader: int, logits: torch.Tensor) -> None:
+        """Let the code of one block add to the logits of another, whose biases become 0.
+
+        Parameters
+        ----------
+        column, leader : int
+            Columns of an index; the leader is drawn before.
+        logits : tensor of float, shape (size of leader, size of column)
+        """
+        start, size = int(self.spans.starts[column]), int(self.spans.sizes[column])
+        self.bias[start : start + size] = 0.0
+        self.leads[str(column)] = nn.Parameter(logits.clone(), requires_grad=False)
+        self.leaders[column] = leader
 
     @torch.no_grad()
     def start_at(self, shares: torch.Tensor) -> None:

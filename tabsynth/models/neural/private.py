@@ -21,6 +21,10 @@ from tabsynth.privacy.training import PrivateSteps, TrainingData
 
 MOST_ROWS = 16_384
 """Rows of a step under a budget: all of them up to this number."""
+RARE = 3.0
+"""Codes of fewer rows than so many standard deviations of the noise are few."""
+PRESENT = 2.0
+"""Few rows are taken for noise if they are fewer than so many standard deviations of their sum."""
 WARM_UP = 10
 """Steps over which the learning rate rises."""
 
@@ -28,7 +32,8 @@ WARM_UP = 10
 def known_shares(known: Sequence[Counts], spans: Spans) -> torch.Tensor:
     """Return the share of every code among the rows where its block means something.
 
-    Noisy counts are moved to the nearest that are nowhere negative and have the same sum.
+    Noisy counts are moved to the nearest that are nowhere negative and have the same sum; few rows
+    that may be noise alone are taken for it first (`without_few`).
 
     Parameters
     ----------
@@ -44,14 +49,40 @@ def known_shares(known: Sequence[Counts], spans: Spans) -> torch.Tensor:
     shares = np.zeros(spans.width)
     starts = dict(zip(spans.order.tolist(), spans.starts.tolist(), strict=True))
     for counts in known:
-        block, values = counts.blocks[-1], counts.values
+        block, values, sigma = counts.blocks[-1], counts.values, counts.sigma
         if len(counts.blocks) > 1:
-            values = values[np.array(spans.layout[counts.blocks[0]].refined, dtype=bool)].sum(0)
+            refined = np.array(spans.layout[counts.blocks[0]].refined, dtype=bool)
+            values, sigma = values[refined].sum(0), sigma * math.sqrt(refined.sum())
+        values = without_few(values, sigma)
         total = float(values.sum())
         if total > 0:
             start = starts[block]
             shares[start : start + len(values)] = nearest_shares(values / total)
     return torch.from_numpy(shares).float().to(spans.device)
+
+
+def without_few(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Return counts, 0 for codes of few rows if all of these together may well be noise.
+
+    A value that no row has, or that is missing in none, would otherwise be held by some made rows.
+
+    Parameters
+    ----------
+    values : ndarray of float64, shape (n_codes,)
+    sigma : float
+        Standard deviation of their noise.
+
+    Examples
+    --------
+    >>> without_few(np.array([900.0, 12.0, 300.0, -5.0]), 10.0)
+    array([900.,   0., 300.,   0.])
+    >>> without_few(np.array([900.0, 28.0, 300.0, 9.0]), 10.0)
+    array([900.,  28., 300.,   9.])
+    """
+    few = values < RARE * sigma
+    if few.all() or values[few].sum() >= PRESENT * sigma * math.sqrt(few.sum()):
+        return values
+    return np.where(few, 0.0, values)
 
 
 def nearest_shares(values: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +17,8 @@ MOST_ROWS = 2048
 """Rows made at a time, at most."""
 ROUNDS = 5
 """Corrections of the shares of a block's codes."""
+FEWEST = 20
+"""Rows, at most, of a leader's code that tell too little to correct what it adds."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class _Step:
         Column of offsets that goes with it.
     start, size : int
         Position of its first code, and how many it has.
+    leader : int or None
+        Column of the block whose code adds to its logits.
+    lead : tensor of float, shape (size of leader, size), or None
+        What it adds.
     """
 
     column: int
@@ -72,25 +78,45 @@ class _Step:
     inner_bias: torch.Tensor
     head: list[torch.Tensor]
     bias: torch.Tensor
+    leader: int | None
+    lead: torch.Tensor | None
 
     def hidden(self, told: torch.Tensor) -> torch.Tensor:
         """Return hidden units, (n_rows, hidden), from what is told, (n_rows, at least n_in)."""
         layer = torch.addmm(self.first_bias, told[:, : len(self.first)], self.first).relu_()
         return torch.addmm(self.inner_bias, layer, self.inner).relu_().add_(layer)
 
-    def logits(self, hidden: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the codes, (n_rows, size)."""
+    def logits(self, hidden: torch.Tensor, led: torch.Tensor | None = None) -> torch.Tensor:
+        """Return the logits of the codes, (n_rows, size); `led`, (n_rows,), are leaders' codes."""
         *inner, last = self.head
         for layer in inner:
             hidden = hidden @ layer
-        return torch.addmm(self.bias, hidden, last)
+        logits = torch.addmm(self.bias, hidden, last)
+        return logits if self.lead is None or led is None else logits + self.lead[led]
 
-    def calibrate(self, hidden: torch.Tensor, shares: torch.Tensor) -> None:
-        """Move the network's biases until codes come with `shares`, (size,), by expectation."""
-        wanted = shares.clamp_min(1e-30).log()
+    def calibrate(
+        self, hidden: torch.Tensor, shares: torch.Tensor, led: torch.Tensor | None
+    ) -> None:
+        """Move the network's biases until codes come with `shares`, by expectation.
+
+        Parameters
+        ----------
+        hidden : tensor of float, shape (n_rows, hidden)
+        shares : tensor of float, shape (size,), or (size of leader, size) for each code of it
+        led : tensor of int64, shape (n_rows,), or None
+            Codes of the leader.
+        """
+        moved, kinds = self.bias[None], torch.zeros(len(hidden), dtype=torch.int64)
+        if self.lead is not None and led is not None:
+            moved, kinds = self.lead, led
+        kinds = kinds.to(hidden.device)
+        counts = torch.bincount(kinds, minlength=len(moved)).clamp_min(1)[:, None]
+        wanted, met = shares.view(moved.shape), torch.zeros_like(moved)
         for _ in range(ROUNDS if len(hidden) else 0):
-            found = torch.softmax(self.logits(hidden), 1).mean(0).clamp_min(1e-9).log()
-            self.bias.add_(torch.where(shares > 0, (wanted - found).clamp(-1.0, 1.0), 0.0))
+            found = torch.softmax(self.logits(hidden, led), 1)
+            found = met.zero_().index_add_(0, kinds, found).div(counts).clamp_min(1e-9).log()
+            step = (wanted.clamp_min(1e-30).log() - found).clamp(-1.0, 1.0)
+            moved.add_(torch.where((wanted > 0) & (counts > FEWEST), step, 0.0))
 
 
 class Unrolled:
@@ -162,6 +188,8 @@ class Unrolled:
                         network.inner_bias[column, 0],
                         [*inner, lasts[head][row, :, :size].contiguous()],
                         network.bias[start : start + size],
+                        network.leaders.get(column),
+                        network.leads[str(column)] if column in network.leaders else None,
                     )
                 )
             n_before += column not in some
@@ -176,7 +204,7 @@ class Unrolled:
         n_rows: int,
         generator: torch.Generator,
         known: Known | None = None,
-        shares: torch.Tensor | None = None,
+        shares: Mapping[int, torch.Tensor] | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Make rows.
 
@@ -186,8 +214,9 @@ class Unrolled:
         generator : torch.Generator
         known : Known, optional
             What each of the rows holds; its columns are those in `some`.
-        shares : tensor of float, shape (spans.width,), optional
-            Shares that codes are to come with: each block is calibrated before it is drawn.
+        shares : mapping of int to tensor of float, optional
+            Shares that the codes of columns are to come with, (size,), or (size of leader, size)
+            for each code of its leader: each block is calibrated before it is drawn.
 
         Returns
         -------
@@ -209,7 +238,7 @@ class Unrolled:
             told[:, : said[0].numel()] = said.flatten(1)
         meant: dict[int, torch.Tensor] = {}
         for step in self.steps:
-            column, size = step.column, step.size
+            column = step.column
             drawn: torch.Tensor | None = None
             if step.parent is not None:
                 drawn = spans.refined[index[:, step.parent]]
@@ -217,11 +246,14 @@ class Unrolled:
                     drawn &= meant[step.parent]
                 meant[column] = drawn
             hidden = step.hidden(told)
-            if shares is not None:
-                wanted = shares[step.start : step.start + size]
-                step.calibrate(hidden if drawn is None else hidden[drawn], wanted)
+            led = None
+            if step.leader is not None:
+                led = (index[:, step.leader] - spans.starts[step.leader]).long()
+            if shares is not None and column in shares:
+                some = slice(None) if drawn is None else drawn
+                step.calibrate(hidden[some], shares[column], None if led is None else led[some])
             level = torch.rand((n_rows, 1), generator=generator, device=device)
-            codes = _draw(step.logits(hidden), level)
+            codes = _draw(step.logits(hidden, led), level)
             here = step.start + (codes if drawn is None else torch.where(drawn, codes, 0))
             if known is not None:
                 here = torch.where(known.flags[:, column], index[:, column], here)

@@ -13,7 +13,7 @@ from tabsynth.models._completion import PATIENCE, Completed, effort_of, too_rare
 from tabsynth.models.neural.adversary import Generator
 from tabsynth.models.neural.conditions import draw_conditions
 from tabsynth.models.neural.device import to_numpy
-from tabsynth.models.neural.heads import NEVER, CodeHead
+from tabsynth.models.neural.heads import NEVER
 from tabsynth.models.neural.offsets import stretch
 from tabsynth.models.neural.sampling import chunk_rows, sample_in_chunks
 from tabsynth.models.neural.spans import Spans
@@ -45,7 +45,8 @@ class Decoding:
         Draws so many latents for an aim, float (n, n_latent).
     hidden : callable
         Turns latents into hidden units.
-    codes : CodeHead
+    codes : callable
+        Turns hidden units into logits, (n, spans.width).
     offsets : callable or None
         Returns what weighs hidden units by an offset; None where there are no offsets.
     finish : callable
@@ -55,7 +56,7 @@ class Decoding:
     spans: Spans
     latents: Callable[[int, int], torch.Tensor]
     hidden: Callable[[torch.Tensor], torch.Tensor]
-    codes: CodeHead
+    codes: Callable[[torch.Tensor], torch.Tensor]
     offsets: Callable[[torch.Tensor], Weigher] | None
     finish: Callable[[torch.Tensor, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
 
