@@ -248,7 +248,6 @@ def fit_privately(
         epsilon=terms.budget.epsilon,
     )
     model = wish.build(choice, schema.names)
-    require_private(choice.model)
     model.check_private()
     noise = Noise(terms.debug_insecure_seed)
     facts = {"rows": "noisy" if terms.public_rows is None else "public"}
@@ -339,22 +338,6 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
                 "to be read off the rows. Convert it to 'str' or a dtype of times first."
             )
     return found
-
-
-def require_private(name: str) -> None:
-    """Refuse a model that cannot be learnt under a privacy budget.
-
-    Raises
-    ------
-    PrivacyError
-    """
-    if models.get(name).private:
-        return
-    able = [other for other in models.names() if models.get(other).private]
-    raise PrivacyError(
-        f"Model {name!r} reads the rows themselves, which a privacy budget does not allow. "
-        f"Choose one of {', '.join(able)}, or leave epsilon out."
-    )
 
 
 def shares_of(terms: Terms, model: str) -> dict[str, float]:
