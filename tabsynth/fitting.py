@@ -254,7 +254,7 @@ def fit_privately(
     ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts)
     with nullcontext() if terms.odometer is None else Odometer(terms.odometer).charged(ledger):
         rho = ledger.left()
-        n_rows = terms.public_rows or _noisy_rows(len(table), ROWS_SHARE * rho, ledger, noise)
+        n_rows = terms.public_rows or noisy_rows(len(table), ROWS_SHARE * rho, ledger, noise)
         noisy = noisy_codec(
             schema,
             table,
@@ -271,7 +271,7 @@ def fit_privately(
     return Fitted(schema, noisy.codec, model, choice, n_rows, ledger)
 
 
-def _noisy_rows(n_rows: int, rho: float, ledger: Ledger, noise: Noise) -> int:
+def noisy_rows(n_rows: int, rho: float, ledger: Ledger, noise: Noise) -> int:
     """Return a noisy number of rows, at least 1; debits first."""
     sigma = math.sqrt(1 / (2 * rho))
     ledger.debit(Spend("number of rows", "gaussian", sigma))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from tabsynth import datasets
+from tabsynth.codec import TableCodec
 from tabsynth.columns import columns
 from tabsynth.encoding.coding import Coding
+from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import DataError, PrivacyError
+from tabsynth.fitting import noisy_rows
 from tabsynth.noisy import noisy_codec, private_schema
 from tabsynth.privacy import histogram
 from tabsynth.privacy.accounting import zcdp_rho
 from tabsynth.privacy.budget import PrivacyBudget
-from tabsynth.privacy.counting import counted
+from tabsynth.privacy.counting import Counts, counted
 from tabsynth.privacy.ledger import Ledger
 from tabsynth.privacy.noise import Noise
 from tabsynth.random import Streams
@@ -81,10 +85,22 @@ def buy(frame, schema, noise=None, *, coding="bins", rho=RHO, seed=0, n_rows=Non
     """Return the coding that is bought, its ledger and its noise."""
     ledger = Account(PrivacyBudget(1.0, delta))
     noise = Recorder(seed) if noise is None else noise
+    if n_rows is None:  # as a fit buys it
+        price = 0.02 * rho
+        n_rows, rho = noisy_rows(len(frame), price, ledger, noise), rho - price
     found = noisy_codec(
         schema, frame, CODINGS[coding], ledger, noise, Streams(1), rho=rho, n_rows=n_rows
     )
-    return found, ledger, noise
+    return Coded(found.codec, found.table, found.known, n_rows), ledger, noise
+
+
+class Coded(NamedTuple):
+    """A coding that was bought, for a number of rows."""
+
+    codec: TableCodec
+    table: EncodedTable
+    known: list[Counts]
+    n_rows: int
 
 
 def clinic(n=3000, seed=0):
@@ -527,7 +543,11 @@ def test_operating_system_noise_and_a_real_ledger_pay_for_a_table():
     limits = {"minimum": 0, "maximum": 9000}
     schema = bounded_schema()
     schema = schema.with_column(replace(schema["gain"], parameters=limits))
-    found = noisy_codec(schema, clinic(), CODINGS["bins"], ledger, Noise(), Streams(1), rho=rho)
+    noise = Noise()
+    n_rows = noisy_rows(3000, 0.02 * rho, ledger, noise)
+    found = noisy_codec(
+        schema, clinic(), CODINGS["bins"], ledger, noise, Streams(1), rho=0.98 * rho, n_rows=n_rows
+    )
     assert 0 < ledger.epsilon() < 0.5
     assert len(found.known) == len(found.codec.layout)
 

@@ -30,8 +30,6 @@ from tabsynth.privacy.noise import Noise
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 
-ROWS_SHARE = 0.02
-"""Part of the price that a noisy number of rows costs."""
 DELTA_SHARE = 0.1
 """Part of the budget's delta that all thresholds together cost."""
 WEIGHTS: Mapping[str, float] = {"format": 0.25, "scale": 0.25, "bounds": 0.5, "counts": 1.0}
@@ -47,15 +45,12 @@ class Noisy:
     codec : TableCodec
     table : EncodedTable
         The rows, in that coding; for `PrivateTrainingData`, and nobody else.
-    n_rows : int
-        Public or noisy.
     known : list of Counts
         What was bought to find the codes: one a block, of ``(block,)`` or ``(parent, block)``.
     """
 
     codec: TableCodec
     table: EncodedTable
-    n_rows: int
     known: list[Counts]
 
 
@@ -68,7 +63,7 @@ def noisy_codec(
     streams: Streams,
     *,
     rho: float,
-    n_rows: int | None = None,
+    n_rows: int,
     monitor: Monitor = ignore,
 ) -> Noisy:
     """Buy the coding of a table: what the schema declares is taken, the rest costs `rho`.
@@ -86,8 +81,8 @@ def noisy_codec(
         For codes that are drawn at random.
     rho : float
         The price of all releases together, in zero-concentrated differential privacy.
-    n_rows : int, optional
-        A number of rows that is public. Without one a noisy number is bought.
+    n_rows : int
+        Public, or bought before.
     monitor : callable
 
     Raises
@@ -111,13 +106,8 @@ def noisy_codec(
     """
     require_declared(schema)
     buyer = Buyer(ledger, noise)
-    n_public = n_rows
-    if n_public is None:
-        count = np.array([len(table)], dtype=np.int64)
-        n_public = max(int(buyer.counts("number of rows", count, rho * ROWS_SHARE)[0][0]), 0)
-        rho *= 1 - ROWS_SHARE
     plan = _Plan(schema, rho, ledger.budget.delta * DELTA_SHARE)
-    reading, problems = _Reading(plan, table, coding, n_public, buyer), list[str]()
+    reading, problems = _Reading(plan, table, coding, n_rows, buyer), list[str]()
     bought: dict[str, Bought] = {}
     values = reading.values()
     for done, name in enumerate(plan.types):
@@ -138,7 +128,6 @@ def noisy_codec(
     return Noisy(
         codec,
         codec.encoded(rows, len(table), streams),
-        n_public,
         [
             Counts(with_parent(codec.layout, block), counts, sigma)
             for block, (counts, sigma) in enumerate(known)
