@@ -27,6 +27,7 @@ from tabsynth.privacy.odometer import Odometer
 from tabsynth.privacy.training import ExactTrainingData, PrivateTrainingData, TrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
+from tabsynth.schema.dtype import is_text
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 
 ROWS_SHARE = 0.01
@@ -318,7 +319,8 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
     """Return the schema with each column stored as its dtype says.
 
     What kind of objects a column of Python objects holds is known from its cells alone; it is taken
-    from the schema, or left open.
+    from the schema, or left open; `noisy_codec` then buys whether numbers and truth values are
+    texts.
 
     Raises
     ------
@@ -332,6 +334,8 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
             continue
         if isinstance(spec, Mapping) and "object" in spec:
             found = found.with_column(replace(found[column.name], dtype=spec))
+        elif is_text(spec):
+            found = found.with_column(replace(found[column.name], dtype={"object": "str"}))
         elif column.type in ("datetime", "duration"):
             raise PrivacyError(
                 f"Column {column.name!r} is stored as Python objects, and of what kind would have "

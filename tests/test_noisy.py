@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabsynth import datasets
+from tabsynth import Synthesizer, datasets
 from tabsynth.codec import TableCodec
 from tabsynth.columns import columns
 from tabsynth.encoding.coding import Coding
@@ -514,6 +514,62 @@ def test_every_cell_is_read_without_an_error_and_as_if_it_were_alone(kind, dtype
         alone, (single,) = read([cell])
         assert alone == together
         assert repr(single) == repr(found)
+
+
+def declared_objects(**more):
+    """Return a table of Python objects and a schema that does not say what kind they are."""
+    rng, n = np.random.default_rng(2), 2_000
+    flags = rng.random(n) < 0.5
+    cells = {
+        "whole": [f"{x:05d}" for x in rng.integers(0, 500, n)],
+        "real": [f"{x:.2f}" for x in rng.normal(50, 9, n)],
+        "number": rng.integers(0, 500, n).tolist(),
+        "flag": ["yes" if flag else "no" for flag in flags],
+        "truth": flags.tolist(),
+    }
+    frame = pd.DataFrame({name: pd.Series(some, dtype=object) for name, some in cells.items()})
+    types = {"whole": "number", "real": "number", "number": "number", "flag": "boolean"}
+    columns = [
+        Column(name, types.get(name, "boolean"), parameters={"nullable": False}, **more)
+        for name in cells
+    ]
+    return frame, Schema(tuple(columns))
+
+
+def test_texts_in_columns_of_objects_come_back_as_texts():
+    frame, schema = declared_objects()
+    fitted = Synthesizer("independent", schema=schema, epsilon=5.0, seed=1).fit(frame)
+    made = fitted.sample(300)
+    kinds = {name: {type(cell) for cell in made[name]} for name in made}
+    assert kinds == {"whole": {str}, "real": {str}, "number": {int}, "flag": {str}, "truth": {bool}}
+    assert made["real"].str.fullmatch(r"-?\d+\.\d\d").all()
+    words = [spend.what for spend in fitted.ledger_.spends]
+    assert [w for w in words if w.startswith("kind of objects")] == [
+        f"kind of objects of column {name!r}" for name in frame
+    ]
+
+
+def test_a_schema_that_says_text_is_believed_of_objects_and_saves_the_price():
+    frame, schema = declared_objects(dtype="str")
+    frame, texts = frame[["whole", "flag"]], ("whole", "flag")
+    schema = Schema(tuple(column for column in schema if column.name in texts))
+    fitted = Synthesizer("independent", schema=schema, epsilon=5.0, seed=1).fit(frame)
+    made = fitted.sample(300)
+    assert {type(cell) for name in made for cell in made[name]} == {str}
+    assert made.dtypes.tolist() == [object, object]
+    assert not any("kind" in spend.what for spend in fitted.ledger_.spends)
+
+
+def test_each_row_has_one_vote_on_the_kind_of_objects():
+    frame, schema = declared_objects()
+    frame, schema = frame[["whole"]], Schema((schema["whole"],))
+    schema = with_dtypes(schema, frame.iloc[:0])
+    asked = []
+    for cells in ([], ["x"], [5], [None]):
+        more = pd.DataFrame({"whole": pd.Series(cells, dtype=object)})
+        recorder = buy(pd.concat([frame, more], ignore_index=True), schema)[2]
+        asked.append(recorder.asked[1])
+    assert [(votes - asked[0]).tolist() for votes in asked] == [[0, 0], [1, 0], [0, 1], [0, 0]]
 
 
 @pytest.mark.parametrize("kind", ["phone", "national_id", "iban", "credit_card", "email", "url"])

@@ -32,7 +32,13 @@ from tabsynth.schema import Schema
 
 DELTA_SHARE = 0.1
 """Part of the budget's delta that all thresholds together cost."""
-WEIGHTS: Mapping[str, float] = {"format": 0.25, "scale": 0.25, "bounds": 0.5, "counts": 1.0}
+WEIGHTS: Mapping[str, float] = {
+    "kind": 0.25,
+    "format": 0.25,
+    "scale": 0.25,
+    "bounds": 0.5,
+    "counts": 1.0,
+}
 """How much of the price each release gets, relative to the others."""
 
 
@@ -169,6 +175,8 @@ class _Plan:
                 self.wanted[name] = {}
                 if isinstance(type_, UnlearntType) and type_.column.get("nullable"):
                     self.wanted[name] = {"counts": WEIGHTS["counts"]}
+            if type_.name in ("number", "boolean") and type_.column.dtype == {"object": "mixed"}:
+                self.wanted[name]["kind"] = WEIGHTS["kind"]
         total = sum(weight for kinds in self.wanted.values() for weight in kinds.values())
         self.unit = rho / total if total else 0.0
         self.ruled = ruled
@@ -193,6 +201,10 @@ class _Reading:
         """Return what is learnt of each column, read by formats that are public or bought."""
         values = {}
         for name, type_ in self.plan.types.items():
+            if "kind" in self.plan.wanted[name]:
+                rho = self.plan.price(name, "kind")
+                type_ = _texts_or_not(type_, self.table[name], rho, self.buyer)
+                self.plan.types[name] = type_
             if "format" in self.plan.wanted[name]:
                 rho = self.plan.price(name, "format")
                 assert isinstance(type_, ContinuousType)
@@ -259,6 +271,16 @@ def _distances(rule: Constraint, values: Mapping[str, Values]) -> Values:
     upper = Values(upper.data, upper.missing | alone)
     gaps = rule.replace({**values, rule.writes: upper})
     return Values(np.maximum(gaps.data, 0), gaps.missing)
+
+
+def _texts_or_not(type_: ColumnType, series: pd.Series, rho: float, buyer: Buyer) -> ColumnType:
+    """Buy whether a column of Python objects holds texts: a vote in which each row is one."""
+    text = np.array([isinstance(cell, str) for cell in series], dtype=bool)
+    counts = np.array([np.sum(text), np.sum(~text & series.notna().to_numpy(dtype=bool))])
+    noisy, _ = buyer.counts(f"kind of objects of column {type_.column.name!r}", counts, rho)
+    if noisy[0] <= noisy[1]:
+        return type_
+    return type(type_)(replace(type_.column, dtype={"object": "str"}), type_.missing_values)
 
 
 def _unknown(type_: Category) -> bool:
