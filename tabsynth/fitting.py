@@ -252,7 +252,7 @@ def fit_privately(
     model.check_private()
     noise = Noise(terms.debug_insecure_seed)
     facts = {"rows": "noisy" if terms.public_rows is None else "public"}
-    ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts)
+    ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts, account="gaussian")
     with nullcontext() if terms.odometer is None else Odometer(terms.odometer).charged(ledger):
         rho = ledger.left()
         n_rows = terms.public_rows or noisy_rows(len(table), ROWS_SHARE * rho, ledger, noise)
@@ -347,7 +347,7 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
 def shares_of(terms: Terms, model: str) -> dict[str, float]:
     """Return what share of a budget each part takes, before anything is spent.
 
-    Shares are of zero-concentrated rho, in which Gaussian releases add up.
+    Shares are of rho, in which Gaussian releases add up.
     """
     rows = 0.0 if terms.public_rows is not None else ROWS_SHARE
     columns = models.get(model).columns_share
