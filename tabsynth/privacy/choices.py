@@ -29,7 +29,7 @@ def choice_mu(epsilon: float) -> float:
     Examples
     --------
     >>> round(choice_mu(1.0), 4), round(choice_mu(100.0), 4)
-    (0.6239, 19.3411)
+    (0.6239, 19.3497)
     """
     from scipy.special import erfinv, ndtri_exp
 
