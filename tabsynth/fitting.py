@@ -27,6 +27,7 @@ from tabsynth.privacy.odometer import Odometer
 from tabsynth.privacy.training import ExactTrainingData, PrivateTrainingData, TrainingData
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
+from tabsynth.schema.dtype import is_text
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 
 ROWS_SHARE = 0.01
@@ -248,14 +249,13 @@ def fit_privately(
         epsilon=terms.budget.epsilon,
     )
     model = wish.build(choice, schema.names)
-    require_private(choice.model)
     model.check_private()
     noise = Noise(terms.debug_insecure_seed)
     facts = {"rows": "noisy" if terms.public_rows is None else "public"}
-    ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts)
+    ledger = Ledger(terms.budget, flaws=terms.flaws, facts=facts, account="gaussian")
     with nullcontext() if terms.odometer is None else Odometer(terms.odometer).charged(ledger):
         rho = ledger.left()
-        n_rows = terms.public_rows or _noisy_rows(len(table), ROWS_SHARE * rho, ledger, noise)
+        n_rows = terms.public_rows or noisy_rows(len(table), ROWS_SHARE * rho, ledger, noise)
         noisy = noisy_codec(
             schema,
             table,
@@ -272,7 +272,7 @@ def fit_privately(
     return Fitted(schema, noisy.codec, model, choice, n_rows, ledger)
 
 
-def _noisy_rows(n_rows: int, rho: float, ledger: Ledger, noise: Noise) -> int:
+def noisy_rows(n_rows: int, rho: float, ledger: Ledger, noise: Noise) -> int:
     """Return a noisy number of rows, at least 1; debits first."""
     sigma = math.sqrt(1 / (2 * rho))
     ledger.debit(Spend("number of rows", "gaussian", sigma))
@@ -319,7 +319,8 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
     """Return the schema with each column stored as its dtype says.
 
     What kind of objects a column of Python objects holds is known from its cells alone; it is taken
-    from the schema, or left open.
+    from the schema, or left open; `noisy_codec` then buys whether numbers and truth values are
+    texts.
 
     Raises
     ------
@@ -333,6 +334,8 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
             continue
         if isinstance(spec, Mapping) and "object" in spec:
             found = found.with_column(replace(found[column.name], dtype=spec))
+        elif is_text(spec):
+            found = found.with_column(replace(found[column.name], dtype={"object": "str"}))
         elif column.type in ("datetime", "duration"):
             raise PrivacyError(
                 f"Column {column.name!r} is stored as Python objects, and of what kind would have "
@@ -341,26 +344,10 @@ def _stored_as(schema: Schema, table: pd.DataFrame) -> Schema:
     return found
 
 
-def require_private(name: str) -> None:
-    """Refuse a model that cannot be learnt under a privacy budget.
-
-    Raises
-    ------
-    PrivacyError
-    """
-    if models.get(name).private:
-        return
-    able = [other for other in models.names() if models.get(other).private]
-    raise PrivacyError(
-        f"Model {name!r} reads the rows themselves, which a privacy budget does not allow. "
-        f"Choose one of {', '.join(able)}, or leave epsilon out."
-    )
-
-
 def shares_of(terms: Terms, model: str) -> dict[str, float]:
     """Return what share of a budget each part takes, before anything is spent.
 
-    Shares are of zero-concentrated rho, in which Gaussian releases add up.
+    Shares are of rho, in which Gaussian releases add up.
     """
     rows = 0.0 if terms.public_rows is not None else ROWS_SHARE
     columns = models.get(model).columns_share

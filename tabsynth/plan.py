@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -12,7 +12,7 @@ from tabsynth.choice import Choice, choose_model, estimate
 from tabsynth.codec import treatments, types_of
 from tabsynth.errors import ConfigError, PrivacyError
 from tabsynth.fair import Fair
-from tabsynth.fitting import Terms, declared_schema, require_private, shares_of
+from tabsynth.fitting import Terms, Wish, declared_schema, shares_of
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
 from tabsynth.selection import MOST_SHARE
@@ -53,6 +53,8 @@ class Plan:
         What to fit with: the schema, but under a budget only one that was declared.
     asked : bool
         Whether the number of rows to make was asked for.
+    parameters : mapping of str to object
+        Hyper-parameters of the model that were given.
     """
 
     schema: Schema
@@ -68,6 +70,7 @@ class Plan:
     terms: Terms | None = None
     declared: Schema | None = None
     asked: bool = False
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def counted(self) -> bool:
@@ -79,9 +82,25 @@ class Plan:
         """What share of a privacy budget each part takes; empty without one."""
         return {} if self.terms is None else shares_of(self.terms, self.choice.model)
 
-    def seconds(self, parameters: Mapping[str, Any] | None = None) -> float:
-        """Return about how long learning takes on one core of a laptop."""
-        return estimate(self.choice.model, parameters, self.n_train, len(self.schema))
+    @property
+    def seconds(self) -> float:
+        """About how long learning takes on one core of a laptop."""
+        return estimate(self.choice.model, self.parameters, self.n_train, len(self.schema))
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Plan:
+        """Return the plan with hyper-parameters of its model.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such model or hyper-parameter, or a value is not allowed.
+        PrivacyError
+            If a privacy budget does not allow the model with them; as a fit would be refused.
+        """
+        model = Wish(parameters=parameters).build(self.choice, self.schema.names)
+        if self.terms is not None:
+            model.check_private()
+        return replace(self, parameters=dict(parameters))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -92,7 +111,7 @@ class Plan:
             "rows": {"train": self.n_train, "holdout": self.n_holdout, "made": self.n_rows},
             "fair": None if self.fair is None else asdict(self.fair),
             "reject": self.reject,
-            "estimate": {"seconds": round(self.seconds(), 1), "gib": round(self.gib, 2)},
+            "estimate": {"seconds": round(self.seconds, 1), "gib": round(self.gib, 2)},
             "privacy": None
             if self.terms is None
             else {
@@ -121,6 +140,7 @@ def make_plan(
     reject: float = 0.0,
     conditional: bool = False,
     terms: Terms | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Return what `deidentify` would do with `table`; nothing is learnt and nothing written.
 
@@ -167,7 +187,6 @@ def make_plan(
             conditional=conditional,
             epsilon=terms.budget.epsilon,
         )
-        require_private(choice.model)
     notices = [choice.notice] if choice.notice else []
     if free:
         notices.append(
@@ -183,7 +202,7 @@ def make_plan(
             "Every column would be left out as free text. Give at least one column another type "
             "in the schema."
         )
-    return Plan(
+    plan = Plan(
         schema,
         choice,
         n_train,
@@ -198,6 +217,7 @@ def make_plan(
         schema if terms is None else declared,
         rows is not None,
     )
+    return plan.with_parameters(parameters or {})
 
 
 def _choice_notices(fair: Fair | None, reject: float) -> list[str]:

@@ -186,6 +186,7 @@ def deidentify(
         fair=fair,
         reject=reject,
         terms=terms,
+        parameters=parameters,
     )
     if terms is None:
         unseen = np.zeros(len(table), dtype=bool)

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tabsynth import ConfigError, DataError, SchemaError, deidentify
+from tabsynth import ConfigError, DataError, PrivacyError, SchemaError, Synthesizer, deidentify
+from tabsynth.fitting import terms_of
 from tabsynth.plan import make_plan
 from tabsynth.schema import Column, Schema
 
@@ -126,3 +127,20 @@ def test_repeats_keep_the_first_table_and_tell_how_much_seeds_matter(result):
 def test_repeats_must_be_a_positive_number():
     with pytest.raises(ConfigError, match="repeats must be an integer of at least 1"):
         deidentify(patients(40), repeats=0)
+
+
+def test_a_plan_says_what_a_fit_would_refuse():
+    table, terms = patients(), terms_of(1.0, accept_inferred_schema=True)
+    with pytest.raises(PrivacyError, match="'tree' reads the rows") as planned:
+        make_plan(table, model="tree", terms=terms)
+    with pytest.raises(PrivacyError) as fitted:
+        Synthesizer("tree", epsilon=1.0, accept_inferred_schema=True).fit(table)
+    assert str(planned.value) == str(fitted.value)
+    with pytest.raises(PrivacyError, match="pac"):
+        make_plan(table, model="ctgan", parameters={"pac": 4}, terms=terms)
+    plan = make_plan(table, model="ctgan", terms=terms)
+    with pytest.raises(PrivacyError, match="pac"):
+        plan.with_parameters({"pac": 4})
+    assert make_plan(table, model="ctgan", parameters={"pac": 4}).parameters == {"pac": 4}
+    with pytest.raises(ConfigError, match="no parameter"):
+        make_plan(table, model="ctgan", parameters={"pack": 4})

@@ -19,10 +19,12 @@ from tabsynth.audit.base import Audit, Setting, audits
 from tabsynth.audit.result import AuditResult, MethodResult
 from tabsynth.audit.running import RunError, one_thread, perform_all
 from tabsynth.audit.state import State, digest_of
-from tabsynth.errors import ConfigError, DataError
+from tabsynth.audit.wording import NO_SCHEMA
+from tabsynth.errors import ConfigError, DataError, PrivacyError
 from tabsynth.evaluation.result import Finding, Verdict, Word
 from tabsynth.models import models
 from tabsynth.monitor import Monitor, Progress, ignore
+from tabsynth.privacy.budget import DELTA, PrivacyBudget
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 from tabsynth.schema.infer import check_schema, infer_schema, require_rows, with_dtypes
@@ -31,7 +33,6 @@ from tabsynth.validation import check_integer
 
 ALL = "all"
 CONFIDENCE = 0.95
-DELTA = 1e-5
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,7 @@ class Prepared:
         setting = self.setting
         return {
             "table": digest_of(setting.frame),
-            "schema": setting.schema.to_dict(),
+            "schema": (setting.declared or setting.schema).to_dict(),
             "model": setting.model,
             "parameters": dict(setting.parameters),
             "seed": setting.streams.seed,
@@ -82,6 +83,7 @@ class Prepared:
             "level": setting.level,
             "epsilon": setting.claim,
             "delta": setting.delta,
+            "private": setting.declared is not None,
         }
         place = None if folder is None else Path(folder) / name
         return State(place, {**self.identity, "settings": size}, len(method.job.runs))
@@ -105,7 +107,7 @@ def prepare(
 
     Raises
     ------
-    DataError, SchemaError, ConfigError
+    DataError, SchemaError, ConfigError, PrivacyError
         As `audit`.
     """
     if not isinstance(table, pd.DataFrame):
@@ -116,10 +118,16 @@ def prepare(
     kinds = {name: audits.get(name) for name in dict.fromkeys(named)}
     if not kinds:
         raise ConfigError(f"No method is named. Known: {', '.join([*audits.names(), ALL])}.")
-    chosen = Synthesizer(model).choose(len(table)).model
+    chosen = Synthesizer(model, epsilon=epsilon).choose(len(table)).model
     kind = models.get(chosen)
-    kind.parameters_type.from_dict(dict(parameters or {}), chosen)
+    built = kind(kind.parameters_type.from_dict(dict(parameters or {}), chosen))
+    if epsilon is not None:
+        PrivacyBudget(epsilon, delta).require_rows(len(table))
+        if schema is None:
+            raise PrivacyError(NO_SCHEMA)
+        built.check_private()
     frame = table.reset_index(drop=True)
+    declared = schema if epsilon is not None else None
     if schema is None:
         schema = infer_schema(frame)
     else:
@@ -136,6 +144,7 @@ def prepare(
         (1 - confidence) / len(kinds),
         epsilon,
         delta,
+        declared,
     )
     ordered = sorted(kinds.items(), key=lambda item: (item[1].order, item[0]))
     methods = {
@@ -200,6 +209,8 @@ def audit(
 ) -> AuditResult:
     """Attack a model as it would be fitted to `table`, and bound epsilon from below.
 
+    With a declared epsilon every fit is made under that budget, with noise of its own.
+
     Parameters
     ----------
     table : DataFrame of shape (n_rows, n_columns)
@@ -218,8 +229,8 @@ def audit(
     canaries : int, optional
         "one-run": rows whose presence is decided by coins; a fifth of the rows by default.
     epsilon : float, optional
-        A declared epsilon (adding or removing one row), to be refuted. Without it anything
-        beyond chance is a leak.
+        A declared epsilon (adding or removing one row), to be refuted; `schema` must be declared
+        then. Without it fits have no budget, and anything beyond chance is a leak.
     delta : float
         The delta that goes with it.
     confidence : float
@@ -230,7 +241,7 @@ def audit(
     state : path, optional
         Folder for finished runs, from which an audit that was stopped goes on.
     seed : int, optional
-        Makes the audit reproducible; drawn and reported where left out.
+        Makes the audit reproducible, but for noise; drawn and reported where left out.
     monitor : callable
         Told of the progress.
 
@@ -246,10 +257,13 @@ def audit(
         If the schema does not fit, with every problem.
     ConfigError
         If an argument has a value that is not allowed.
+    PrivacyError
+        If fits under the declared epsilon are not possible.
 
     Privacy
     -------
     Attacks private rows. The result and the state are exact, confidential and outside any budget.
+    Fits of an audit are never released, so no odometer is charged for them.
     An audit can refute a claim, never prove it.
 
     Examples
@@ -284,8 +298,8 @@ def _check_numbers(
 ) -> None:
     check_integer("runs", runs, 1, optional=True)
     check_integer("canaries", canaries, 1, optional=True)
-    if epsilon is not None and not (math.isfinite(epsilon) and epsilon >= 0):
-        raise ConfigError(f"epsilon must be 0 or a positive number. Got {epsilon!r}.")
+    if epsilon is not None and not (math.isfinite(epsilon) and epsilon > 0):
+        raise ConfigError(f"epsilon must be a positive number. Got {epsilon!r}.")
     if not 0 <= delta < 1:
         raise ConfigError(f"delta must be at least 0 and below 1. Got {delta!r}.")
     if not 0.5 <= confidence < 1:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tabsynth.audit.ground import Ground
 from tabsynth.audit.result import MethodResult
+from tabsynth.privacy.budget import DELTA, PrivacyBudget
 from tabsynth.random import Streams
 from tabsynth.registry import Registry
 from tabsynth.schema import Schema
@@ -58,6 +59,8 @@ class Job:
     parameters : mapping
     probe : Probe
     runs : tuple of Run
+    budget : PrivacyBudget or None
+        What each run may cost; None fits openly.
     """
 
     pool: pd.DataFrame
@@ -66,6 +69,7 @@ class Job:
     parameters: Mapping[str, Any]
     probe: Probe
     runs: tuple[Run, ...]
+    budget: PrivacyBudget | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,6 +90,8 @@ class Setting:
     claim : float or None
         Declared epsilon; without it the claim is that nothing is given away.
     delta : float
+    declared : Schema or None
+        What to fit with under a budget of the claim; None fits with `schema`, openly.
     """
 
     frame: pd.DataFrame
@@ -97,7 +103,8 @@ class Setting:
     canaries: int | None = None
     level: float = 0.05
     claim: float | None = None
-    delta: float = 1e-5
+    delta: float = DELTA
+    declared: Schema | None = None
 
     @property
     def epsilon(self) -> float:
@@ -116,7 +123,10 @@ class Setting:
 
     def job(self, pool: pd.DataFrame, probe: Probe, runs: Sequence[Run]) -> Job:
         """Return the job of an audit in this setting."""
-        return Job(pool, self.schema, self.model, self.parameters, probe, tuple(runs))
+        schema, budget = self.schema, None
+        if self.declared is not None:
+            schema, budget = self.declared, PrivacyBudget(self.epsilon, self.delta)
+        return Job(pool, schema, self.model, self.parameters, probe, tuple(runs), budget)
 
 
 class Audit(ABC):

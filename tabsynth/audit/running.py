@@ -98,8 +98,14 @@ def perform(job: Job, place: int) -> Seen:
         with one_thread():
             order = Streams(run.seed).numpy("order of rows").permutation(run.rows)
             table = job.pool.iloc[order].reset_index(drop=True)
+            budget = job.budget
             synthesizer = Synthesizer(
-                job.model, parameters=job.parameters, schema=job.schema, seed=run.seed
+                job.model,
+                parameters=job.parameters,
+                schema=job.schema,
+                seed=run.seed,
+                epsilon=None if budget is None else budget.epsilon,
+                delta=None if budget is None else budget.delta,
             )
             values = np.asarray(job.probe(synthesizer.fit(table)), dtype=np.float64)
     except TabsynthError as error:

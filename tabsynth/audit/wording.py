@@ -9,6 +9,14 @@ NEVER_PROOF = (
     "An audit can refute that little is given away, never prove it: a better attack may find more."
 )
 
+NO_SCHEMA = (
+    "An audit of a declared epsilon fits under that budget, which needs a schema that was written "
+    "down without looking at the rows. Let tabsynth propose one ('tabsynth inspect -o'), review "
+    "it, and pass it on (schema=, or --schema). Or leave epsilon out, to audit fits without a "
+    "budget."
+)
+"""Why a declared epsilon is not audited without a schema."""
+
 
 def word_of(setting: Setting, adjusted: float, able: bool) -> Word:
     """Return the word of a method.
@@ -54,4 +62,7 @@ def reasons_of(
             + ("" if setting.claim is None else f", and {setting.claim:g} is declared")
             + ". Take more runs or canaries.",
         )
-    return (found, bound, NEVER_PROOF) if epsilon > 0 else (found, NEVER_PROOF)
+    compared = () if epsilon <= 0 and setting.claim is None else (bound,)
+    if setting.claim is not None:
+        compared = (*compared, f"That does not refute the declared epsilon = {setting.claim:g}.")
+    return (found, *compared, NEVER_PROOF)

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from tabsynth.audit import AuditResult, Prepared
     from tabsynth.monitor import Progress
 
+BUDGET = (
+    "each fit is made under the claim, with noise of its own; none is released, so no odometer is "
+    "charged"
+)
 NOTES = {"report": "confidential: computed from the real rows"}
 
 
@@ -69,14 +73,15 @@ def audit(
         typer.Option(
             "--epsilon",
             metavar="E",
-            help="Declared epsilon, to be refuted; the exit code is 5 if it is. Without it "
-            "anything beyond chance is a leak.",
+            help="Declared epsilon, to be refuted; the exit code is 5 if it is. Every fit is made "
+            "under it, which needs --schema. Without it fits have no budget, and anything beyond "
+            "chance is a leak.",
         ),
     ] = None,
     delta: Annotated[
         float,
         typer.Option("--delta", metavar="D", help="The delta that goes with epsilon."),
-    ] = 1e-5,
+    ] = 1e-6,
     workers: Annotated[
         int,
         typer.Option(
@@ -112,11 +117,13 @@ def audit(
         tabsynth audit patients.csv --method one-run --model tvae
         tabsynth audit patients.csv --method multi-run --model independent --runs 250
         tabsynth audit patients.csv --method shadow --workers 4 --state audit.state --seed 7
-        tabsynth audit patients.csv --epsilon 1 --delta 1e-6
+        tabsynth audit patients.csv --schema schema.yaml --epsilon 1
 
     Each method needs one or many fits; the plan says how many, and after the first one how long
     they will take. With --state an audit that was stopped goes on where it was: give the same
-    command again. An audit can refute that little is given away, never prove it.
+    command again. With --epsilon every fit is made under that budget, as the fit that will be
+    released is. No fit of an audit is released, so no odometer is charged. An audit can refute that
+    little is given away, never prove it.
     """
     terminal = Terminal.of(context, quiet, verbose)
     asked = read_settings(settings)
@@ -139,14 +146,15 @@ def audit(
 
     drawn = seed is None
     seed = Streams(seed).seed
+    known = None
     with terminal.progress():
         source = read(terminal, table, input_format, delimiter, encoding)
         terminal.begin("finding out what the columns are")
         if schema is not None:
             known = read_schema(schema)
-        else:
+        elif epsilon is None:
             known = infer_schema(source.frame, missing_values=("", *(missing or ())))
-        choice = Synthesizer(model).choose(len(source.frame))
+        choice = Synthesizer(model, epsilon=epsilon).choose(len(source.frame))
         terminal.begin("planning")
         prepared = prepare(
             source.frame,
@@ -268,6 +276,7 @@ def _show_plan(
             "Claim": "nothing is given away beyond chance"
             if setting.claim is None
             else f"epsilon = {setting.claim:g}, delta = {setting.delta:g}",
+            **({} if setting.declared is None else {"Budget": BUDGET}),
             "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"
             if drawn
             else str(seed),
@@ -290,6 +299,8 @@ def _show_result(terminal: Terminal, result: AuditResult) -> None:
     terminal.say("")
     terminal.say(f"Audit: {verdict.word}.", style="bold red" if grave else "bold")
     bound = "none could be computed" if result.epsilon is None else f"at least {result.epsilon:.2f}"
+    if result.claim is not None:
+        bound += f", and {result.claim:g} is declared"
     terminal.say(
         f"Epsilon: {bound} ({result.confidence:.0%} confidence, delta = {result.delta:g}; no more "
         f"than {result.largest:.2f} could have been shown).",

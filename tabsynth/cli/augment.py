@@ -8,8 +8,7 @@ import typer
 
 from tabsynth.cli import options
 from tabsynth.cli.arguments import RowCount
-from tabsynth.cli.filled import NOTE, Filled, check
-from tabsynth.cli.plan import show_files
+from tabsynth.cli.filled import Filled, check
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -49,16 +48,15 @@ def augment(
     outputs = check(model, table, [output], force, as_json, input_format)
     with terminal.progress():
         filled = Filled.read(terminal, model, table, seed, input_format, delimiter, encoding)
-        n_rows = count.of(len(filled.table))
         made = filled.synthesizer.augment(
-            filled.table, n_rows, mark=mark, seed=filled.seed, monitor=terminal.monitor
+            filled.table,
+            count.of(len(filled.table)),
+            mark=mark,
+            seed=filled.seed,
+            monitor=terminal.monitor,
         )
-        terminal.begin("writing the file")
-        outputs.write({"table": filled.writer(made, output)}, terminal)
-    terminal.say(
-        f"Added {n_rows:,} synthetic rows to {len(filled.table):,} real ones with {filled.again}."
-    )
-    show_files(terminal, outputs.on_disk, {"table": NOTE})
+        told = filled.add(terminal, made, output, outputs)
+    filled.show_added(terminal, outputs, told)
     if as_json:
         print_json(
             {
@@ -66,9 +64,7 @@ def augment(
                 "command": "augment",
                 "model": model,
                 "source": table,
-                "rows": {"real": len(filled.table), "synthetic": n_rows},
                 "mark": mark,
-                "seed": filled.seed,
-                "files": outputs.files,
+                **told,
             }
         )

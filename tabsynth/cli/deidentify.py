@@ -9,29 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import (
-    RowCount,
-    check_model,
-    check_settings,
-    read_fair,
-    read_settings,
-)
-from tabsynth.cli.files import (
-    STANDARD,
-    Outputs,
-    Writer,
-    check_inputs,
-    check_missing,
-    check_standard_input,
-    read,
-    read_schema,
-    shown,
-    stem,
-    text_writer,
-)
+from tabsynth.cli.arguments import RowCount, read_fair
+from tabsynth.cli.asked import Asked, Budget
+from tabsynth.cli.files import STANDARD, Outputs, Writer, stem, text_writer
 from tabsynth.cli.gates import FAILED, check_gate_names, check_gates, read_gates, show_failures
-from tabsynth.cli.plan import show_choice, show_files, show_plan, show_stability, show_summary
-from tabsynth.cli.privacy import read_terms
+from tabsynth.cli.plan import show_choice, show_files, show_stability, show_summary
 from tabsynth.cli.report import NOTES as VIEWS
 from tabsynth.cli.report import views
 from tabsynth.cli.terminal import Terminal, print_json
@@ -199,17 +181,28 @@ def deidentify(
     terminal = Terminal.of(context, quiet, verbose)
     gates = read_gates(fail_under)
     count = RowCount.parse(rows)
-    asked = read_settings(settings)
-    check_model(model)
     check_gate_names(gates, target or [])
     if as_json and output == STANDARD:
         raise ConfigError("--json and -o - both want standard output. Name a file for one.")
     from tabsynth.io.tables import find_format
-    from tabsynth.random import Streams
 
-    check_missing(missing, schema)
-    check_standard_input(input_format, table)
-    check_inputs(table, schema)
+    asked = Asked(
+        table,
+        model,
+        settings,
+        schema,
+        missing,
+        seed,
+        Budget(
+            epsilon=epsilon,
+            delta=delta,
+            public_rows=public_rows,
+            accept_inferred_schema=accept_inferred_schema,
+            odometer=odometer,
+        ),
+        (input_format, delimiter, encoding),
+        checkpoint,
+    )
     named = {"report": report, "json_report": json_report, "card": card}
     outputs = Outputs(
         {
@@ -218,7 +211,7 @@ def deidentify(
             "shareable": shareable,
         },
         force,
-        [table, schema, checkpoint],
+        asked.inputs,
     )
     if not dry_run:
         outputs.check()
@@ -226,52 +219,34 @@ def deidentify(
     follows = output in (None, STANDARD)
     written = find_format(table if follows else str(output), input_format if follows else None)[0]
 
-    from tabsynth.model_file import seed_of, training_of
-    from tabsynth.plan import make_plan
+    from tabsynth.model_file import training_of
     from tabsynth.workflow import deidentify as make
 
-    terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
+    terms = asked.terms
     if terms is not None and terms.public_rows is None and count.relative and count.value != 1:
         raise ConfigError(
             "Under a privacy budget the number of rows is a secret, and so is a multiple of it. "
             "Give --rows a number, or say how many rows there are with --public-rows."
         )
     wanted = None if terms is not None and count.relative and count.value == 1 else count
-    seed = seed_of(seed, checkpoint)
-    drawn = seed is None
-    seed = Streams(seed).seed
     with terminal.progress():
-        source = read(terminal, table, input_format, delimiter, encoding)
-        terminal.begin("finding out what the columns are")
+        source = asked.read(terminal)
         wish = None if fair is None else read_fair(fair, list(source.frame.columns))
-        plan = make_plan(
+        plan = asked.plan(
             source.frame,
-            model=model,
-            schema=None if schema is None else read_schema(schema),
-            missing_values=("", *(missing or ())),
             rows=None if wanted is None else wanted.of(public_rows or len(source.frame)),
             target=target,
             holdout=holdout,
             fair=wish,
             reject=reject,
-            terms=terms,
         )
-    parameters = check_settings(plan.choice.model, asked)
-    show_plan(
-        terminal,
-        plan,
-        source=shown(table),
-        seed=seed,
-        drawn=drawn,
-        settings=parameters,
-        outputs=outputs.files,
-    )
+    asked.show(terminal, plan, outputs.files)
     document: dict[str, Any] = {
         "schema_version": 1,
         "command": "deidentify",
         "dry_run": dry_run,
         "source": table,
-        "seed": seed,
+        "seed": asked.used_seed,
         "files": outputs.files,
         "plan": plan.to_dict(),
     }
@@ -285,21 +260,17 @@ def deidentify(
         result = make(
             source.frame,
             model=model,
-            parameters=parameters,
+            parameters=plan.parameters,
             schema=plan.declared,
-            missing_values=("", *(missing or ())),
+            missing_values=asked.missing_values,
             target=target,
             rows=None if wanted is None else plan.n_rows,
             holdout=holdout,
             repeats=repeats,
             fair=wish,
             reject=reject,
-            seed=seed,
-            epsilon=epsilon,
-            delta=delta,
-            public_rows=public_rows,
-            accept_inferred_schema=accept_inferred_schema,
-            odometer=odometer,
+            seed=asked.used_seed,
+            **asked.budget,
             checkpoint=checkpoint,
             monitor=terminal.monitor,
             provenance=_provenance(table),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tabsynth.cli.arguments import as_labels
 from tabsynth.cli.files import (
@@ -16,6 +16,7 @@ from tabsynth.cli.files import (
     read,
     shown,
 )
+from tabsynth.cli.plan import show_files
 from tabsynth.cli.terminal import Terminal
 from tabsynth.errors import ConfigError
 
@@ -81,6 +82,28 @@ class Filled:
         """The seed in words."""
         more = f" (drawn at random; give --seed {self.seed} to repeat this run)"
         return f"seed {self.seed}{more if self.drawn else ''}"
+
+    def add(
+        self, terminal: Terminal, made: pd.DataFrame, output: str, outputs: Outputs
+    ) -> dict[str, Any]:
+        """Write rows that were added to the table; return what is said of them for JSON."""
+        terminal.begin("writing the file")
+        outputs.write({"table": self.writer(made, output)}, terminal)
+        n_real = len(self.table)
+        return {
+            "rows": {"real": n_real, "synthetic": len(made) - n_real},
+            "seed": self.seed,
+            "files": outputs.files,
+        }
+
+    def show_added(self, terminal: Terminal, outputs: Outputs, told: dict[str, Any]) -> None:
+        """Print how many rows were added, and where they are."""
+        rows = told["rows"]
+        terminal.say(
+            f"Added {rows['synthetic']:,} synthetic rows to {rows['real']:,} real ones with "
+            f"{self.again}."
+        )
+        show_files(terminal, outputs.on_disk, {"table": NOTE})
 
     def writer(self, table: pd.DataFrame, output: str) -> Writer:
         """Return what writes a table, in the dialect of the source where its format is that."""

@@ -7,19 +7,10 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import check_model, check_settings, read_settings
+from tabsynth.cli.asked import Asked, Budget
 from tabsynth.cli.deidentify import notes_of
-from tabsynth.cli.files import (
-    Outputs,
-    check_inputs,
-    check_missing,
-    check_standard_input,
-    read,
-    read_schema,
-    shown,
-)
-from tabsynth.cli.plan import show_files, show_plan
-from tabsynth.cli.privacy import read_terms
+from tabsynth.cli.files import Outputs
+from tabsynth.cli.plan import show_files
 from tabsynth.cli.terminal import Terminal, print_json
 from tabsynth.cli.verbs import INTERRUPTED, was_interrupted
 
@@ -76,58 +67,41 @@ def fit(
     where it ended, after Ctrl-C as after a crash, and gives the model that it would have given.
     """
     terminal = Terminal.of(context, quiet, verbose)
-    asked = read_settings(settings)
-    check_model(model)
-    check_missing(missing, schema)
-    check_standard_input(input_format, table)
-    check_inputs(table, schema)
-    outputs = Outputs({"model": output}, force, [table, schema, checkpoint])
-    outputs.check()
-
-    from tabsynth.model_file import privacy_of, seed_of, training_of
-    from tabsynth.plan import make_plan
-    from tabsynth.random import Streams
-    from tabsynth.synthesizer import Synthesizer
-
-    terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
-    seed = seed_of(seed, checkpoint)
-    drawn = seed is None
-    seed = Streams(seed).seed
-    with terminal.progress():
-        source = read(terminal, table, input_format, delimiter, encoding)
-        terminal.begin("finding out what the columns are")
-        plan = make_plan(
-            source.frame,
-            model=model,
-            schema=None if schema is None else read_schema(schema),
-            missing_values=("", *(missing or ())),
-            rows=0,
-            holdout=0,
-            conditional=conditional,
-            terms=terms,
-        )
-    parameters = check_settings(plan.choice.model, asked)
-    show_plan(
-        terminal,
-        plan,
-        source=shown(table),
-        seed=seed,
-        drawn=drawn,
-        settings=parameters,
-        outputs=outputs.files,
-        makes_rows=False,
-    )
-    with terminal.progress():
-        synthesizer = Synthesizer(
-            plan.choice.model,
-            parameters=parameters,
-            schema=plan.declared,
-            seed=seed,
+    asked = Asked(
+        table,
+        model,
+        settings,
+        schema,
+        missing,
+        seed,
+        Budget(
             epsilon=epsilon,
             delta=delta,
             public_rows=public_rows,
             accept_inferred_schema=accept_inferred_schema,
             odometer=odometer,
+        ),
+        (input_format, delimiter, encoding),
+        checkpoint,
+    )
+    outputs = Outputs({"model": output}, force, asked.inputs)
+    outputs.check()
+
+    from tabsynth.model_file import privacy_of, training_of
+    from tabsynth.synthesizer import Synthesizer
+
+    _ = asked.terms  # what is not allowed is told before the table is read
+    with terminal.progress():
+        source = asked.read(terminal)
+        plan = asked.plan(source.frame, rows=0, holdout=0, conditional=conditional)
+    asked.show(terminal, plan, outputs.files, makes_rows=False)
+    with terminal.progress():
+        synthesizer = Synthesizer(
+            plan.choice.model,
+            parameters=plan.parameters,
+            schema=plan.declared,
+            seed=asked.used_seed,
+            **asked.budget,
             monitor=terminal.monitor,
         ).fit(source.frame, checkpoint=checkpoint)
         synthesizer.choice_ = plan.choice
@@ -141,7 +115,7 @@ def fit(
                 "schema_version": 1,
                 "command": "fit",
                 "source": table,
-                "seed": seed,
+                "seed": asked.used_seed,
                 "seconds": round(synthesizer.seconds_, 2),
                 "files": outputs.files,
                 "plan": plan.to_dict(),

@@ -36,7 +36,6 @@ def show_plan(
     source: str,
     seed: int,
     drawn: bool,
-    settings: Mapping[str, Any],
     outputs: Mapping[str, str],
     makes_rows: bool = True,
 ) -> None:
@@ -48,13 +47,13 @@ def show_plan(
     terminal.say("")
     show_schema(terminal, plan.schema, plan.treatments)
     terminal.say("")
-    chosen = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    chosen = ", ".join(f"{name} = {value}" for name, value in plan.parameters.items())
     terminal.facts(
         {
             "Model": f"{plan.choice.model}: {plan.choice.reason}",
             **({"Settings": chosen} if chosen else {}),
             "Rows": _rows(plan, makes_rows),
-            "Needs": f"about {in_words(plan.seconds(settings))} to learn on one core, and about "
+            "Needs": f"about {in_words(plan.seconds)} to learn on one core, and about "
             f"{max(plan.gib, 0.1):.1f} GiB of memory",
             "Missing": missing_text(plan.schema),
             "Seed": f"{seed} (drawn at random; give --seed {seed} to repeat this run)"

@@ -5,17 +5,7 @@ from __future__ import annotations
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.arguments import check_model, check_settings, read_settings
-from tabsynth.cli.files import (
-    check_inputs,
-    check_missing,
-    check_standard_input,
-    read,
-    read_schema,
-    shown,
-)
-from tabsynth.cli.plan import show_plan
-from tabsynth.cli.privacy import read_terms
+from tabsynth.cli.asked import Asked, Budget
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -46,32 +36,26 @@ def plan(
     tabsynth plan patients.csv --schema schema.yaml --epsilon 1
     """
     terminal = Terminal.of(context, quiet, verbose)
-    asked = read_settings(settings)
-    check_model(model)
-    check_missing(missing, schema)
-    check_standard_input(input_format, table)
-    check_inputs(table, schema)
-
-    from tabsynth.plan import make_plan
-    from tabsynth.random import Streams
-
-    terms = read_terms(table, schema, epsilon, delta, public_rows, accept_inferred_schema, odometer)
-    drawn, seed = seed is None, Streams(seed).seed
-    with terminal.progress():
-        source = read(terminal, table, input_format, delimiter, encoding)
-        terminal.begin("finding out what the columns are")
-        made = make_plan(
-            source.frame,
-            model=model,
-            schema=None if schema is None else read_schema(schema),
-            missing_values=("", *(missing or ())),
-            target=target,
-            terms=terms,
-        )
-    parameters = check_settings(made.choice.model, asked)
-    show_plan(
-        terminal, made, source=shown(table), seed=seed, drawn=drawn, settings=parameters, outputs={}
+    asked = Asked(
+        table,
+        model,
+        settings,
+        schema,
+        missing,
+        seed,
+        Budget(
+            epsilon=epsilon,
+            delta=delta,
+            public_rows=public_rows,
+            accept_inferred_schema=accept_inferred_schema,
+            odometer=odometer,
+        ),
+        (input_format, delimiter, encoding),
     )
+    _ = asked.terms  # what is not allowed is told before the table is read
+    with terminal.progress():
+        made = asked.plan(asked.read(terminal).frame, target=target)
+    asked.show(terminal, made, {})
     if as_json:
         print_json(
             {"schema_version": 1, "command": "plan", "source": table, "plan": made.to_dict()}

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from tabsynth.cli import options
-from tabsynth.cli.filled import NOTE, Filled, check
-from tabsynth.cli.plan import show_files
+from tabsynth.cli.filled import Filled, check
 from tabsynth.cli.terminal import Terminal, print_json
 
 
@@ -65,13 +64,8 @@ def rebalance(
             seed=filled.seed,
             monitor=terminal.monitor,
         )
-        terminal.begin("writing the file")
-        outputs.write({"table": filled.writer(made, output)}, terminal)
-    n_rows = len(made) - len(filled.table)
-    terminal.say(
-        f"Added {n_rows:,} synthetic rows to {len(filled.table):,} real ones with {filled.again}."
-    )
-    show_files(terminal, outputs.on_disk, {"table": NOTE})
+        told = filled.add(terminal, made, output, outputs)
+    filled.show_added(terminal, outputs, told)
     if as_json:
         print_json(
             {
@@ -81,9 +75,7 @@ def rebalance(
                 "source": table,
                 "column": column,
                 "ratio": ratio,
-                "rows": {"real": len(filled.table), "synthetic": n_rows},
                 "mark": mark,
-                "seed": filled.seed,
-                "files": outputs.files,
+                **told,
             }
         )

@@ -126,9 +126,10 @@ class Model(ABC):
             Before the budget is touched; with what to do.
         """
         if not self.private:
+            able = [name for name in models.names() if models.get(name).private]
             raise PrivacyError(
                 f"Model {self.name!r} reads the rows themselves, which a privacy budget does not "
-                "allow. Choose 'marginal' or 'autoregressive', or leave epsilon out."
+                f"allow. Choose one of {', '.join(able)}, or leave epsilon out."
             )
 
     @abstractmethod

@@ -16,6 +16,7 @@ from tabsynth.encoding.table import EncodedTable
 from tabsynth.errors import ConfigError
 from tabsynth.models._completion import MAX_TRIES, Completed, Effort
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
+from tabsynth.models.marginals.evidence import completed
 from tabsynth.models.marginals.graph import Graph, Measurement
 from tabsynth.models.marginals.selection import (
     Purchase,
@@ -35,8 +36,8 @@ PRESENT = 2.0
 """Codes with fewer rows together than so many standard deviations are taken as absent."""
 TARGET_GROUPS = 8
 """Most groups of codes of a target; one of more is coarsened."""
-MOST_PATTERNS = 1_000
-"""Different sets of given values that rows are drawn for exactly; more are drawn by rejection."""
+FEW_PATTERNS = 1_000
+"""Different sets of given values that are taken one after the other; more, many at a time."""
 
 
 @dataclass(frozen=True)
@@ -247,11 +248,15 @@ class Marginal(Model):
         groups = [self._variables.groups[b][codes[:, i]] for i, b in enumerate(blocks)]
         wanted = np.where(flags, np.stack(groups, axis=1), -1)
         patterns, where = np.unique(wanted, axis=0, return_inverse=True)
-        if len(patterns) > MOST_PATTERNS:
-            return super().complete(given, streams, monitor, max_tries)
         rng = streams.numpy("marginal")
         table = EncodedTable.empty(len(given), self._layout)
         where = where.reshape(-1)
+        if len(patterns) > FEW_PATTERNS:
+            monitor(Progress("sampling marginal", 0, len(given)))
+            values = completed(self._graph, wanted, rng)
+            self._write(table, values, np.arange(len(given)), rng, given)
+            monitor(Progress("sampling marginal", len(given), len(given)))
+            return Completed(given.impose(table), Effort("directly", len(given), len(given)))
         for number, pattern in enumerate(patterns):
             monitor(Progress("sampling marginal", number, len(patterns)))
             rows = np.flatnonzero(where == number)

@@ -30,11 +30,15 @@ from tabsynth.privacy.noise import Noise
 from tabsynth.random import Streams
 from tabsynth.schema import Schema
 
-ROWS_SHARE = 0.02
-"""Part of the price that a noisy number of rows costs."""
 DELTA_SHARE = 0.1
 """Part of the budget's delta that all thresholds together cost."""
-WEIGHTS: Mapping[str, float] = {"format": 0.25, "scale": 0.25, "bounds": 0.5, "counts": 1.0}
+WEIGHTS: Mapping[str, float] = {
+    "kind": 0.25,
+    "format": 0.25,
+    "scale": 0.25,
+    "bounds": 0.5,
+    "counts": 1.0,
+}
 """How much of the price each release gets, relative to the others."""
 
 
@@ -47,15 +51,12 @@ class Noisy:
     codec : TableCodec
     table : EncodedTable
         The rows, in that coding; for `PrivateTrainingData`, and nobody else.
-    n_rows : int
-        Public or noisy.
     known : list of Counts
         What was bought to find the codes: one a block, of ``(block,)`` or ``(parent, block)``.
     """
 
     codec: TableCodec
     table: EncodedTable
-    n_rows: int
     known: list[Counts]
 
 
@@ -68,7 +69,7 @@ def noisy_codec(
     streams: Streams,
     *,
     rho: float,
-    n_rows: int | None = None,
+    n_rows: int,
     monitor: Monitor = ignore,
 ) -> Noisy:
     """Buy the coding of a table: what the schema declares is taken, the rest costs `rho`.
@@ -86,8 +87,8 @@ def noisy_codec(
         For codes that are drawn at random.
     rho : float
         The price of all releases together, in zero-concentrated differential privacy.
-    n_rows : int, optional
-        A number of rows that is public. Without one a noisy number is bought.
+    n_rows : int
+        Public, or bought before.
     monitor : callable
 
     Raises
@@ -111,13 +112,8 @@ def noisy_codec(
     """
     require_declared(schema)
     buyer = Buyer(ledger, noise)
-    n_public = n_rows
-    if n_public is None:
-        count = np.array([len(table)], dtype=np.int64)
-        n_public = max(int(buyer.counts("number of rows", count, rho * ROWS_SHARE)[0][0]), 0)
-        rho *= 1 - ROWS_SHARE
     plan = _Plan(schema, rho, ledger.budget.delta * DELTA_SHARE)
-    reading, problems = _Reading(plan, table, coding, n_public, buyer), list[str]()
+    reading, problems = _Reading(plan, table, coding, n_rows, buyer), list[str]()
     bought: dict[str, Bought] = {}
     values = reading.values()
     for done, name in enumerate(plan.types):
@@ -138,7 +134,6 @@ def noisy_codec(
     return Noisy(
         codec,
         codec.encoded(rows, len(table), streams),
-        n_public,
         [
             Counts(with_parent(codec.layout, block), counts, sigma)
             for block, (counts, sigma) in enumerate(known)
@@ -180,6 +175,8 @@ class _Plan:
                 self.wanted[name] = {}
                 if isinstance(type_, UnlearntType) and type_.column.get("nullable"):
                     self.wanted[name] = {"counts": WEIGHTS["counts"]}
+            if type_.name in ("number", "boolean") and type_.column.dtype == {"object": "mixed"}:
+                self.wanted[name]["kind"] = WEIGHTS["kind"]
         total = sum(weight for kinds in self.wanted.values() for weight in kinds.values())
         self.unit = rho / total if total else 0.0
         self.ruled = ruled
@@ -204,6 +201,10 @@ class _Reading:
         """Return what is learnt of each column, read by formats that are public or bought."""
         values = {}
         for name, type_ in self.plan.types.items():
+            if "kind" in self.plan.wanted[name]:
+                rho = self.plan.price(name, "kind")
+                type_ = _texts_or_not(type_, self.table[name], rho, self.buyer)
+                self.plan.types[name] = type_
             if "format" in self.plan.wanted[name]:
                 rho = self.plan.price(name, "format")
                 assert isinstance(type_, ContinuousType)
@@ -270,6 +271,16 @@ def _distances(rule: Constraint, values: Mapping[str, Values]) -> Values:
     upper = Values(upper.data, upper.missing | alone)
     gaps = rule.replace({**values, rule.writes: upper})
     return Values(np.maximum(gaps.data, 0), gaps.missing)
+
+
+def _texts_or_not(type_: ColumnType, series: pd.Series, rho: float, buyer: Buyer) -> ColumnType:
+    """Buy whether a column of Python objects holds texts: a vote in which each row is one."""
+    text = np.array([isinstance(cell, str) for cell in series], dtype=bool)
+    counts = np.array([np.sum(text), np.sum(~text & series.notna().to_numpy(dtype=bool))])
+    noisy, _ = buyer.counts(f"kind of objects of column {type_.column.name!r}", counts, rho)
+    if noisy[0] <= noisy[1]:
+        return type_
+    return type(type_)(replace(type_.column, dtype={"object": "str"}), type_.missing_values)
 
 
 def _unknown(type_: Category) -> bool:

@@ -17,9 +17,9 @@ from tabsynth.columns.number import MOST_PLACES, Number
 from tabsynth.encoding.coding import Coding
 from tabsynth.encoding.distribution import Distribution
 from tabsynth.errors import PrivacyError
-from tabsynth.noisy.nominal import Bought
+from tabsynth.noisy.nominal import PRESENT, Bought
 from tabsynth.privacy import histogram
-from tabsynth.privacy.cells import Cells, declared, enough, most_voted, whole_counts
+from tabsynth.privacy.cells import Cells, declared, enough, most_voted, projected, whole_counts
 from tabsynth.privacy.histogram import Buyer
 from tabsynth.schema import Column
 from tabsynth.schema.dtype import is_text
@@ -167,7 +167,8 @@ def buy_numbers(
 
     Notes
     -----
-    Privacy: each row is in one cell. Bins, modes and ranks are computed from noisy cells alone.
+    Privacy: each row is in one cell. Bins, modes and ranks are computed from noisy cells alone, and
+    so is whether cells can be missing: not where noise alone could be what was counted (`PRESENT`).
     """
     column = type_.column
     name, nullable = column.name, bool(column.get("nullable", True))
@@ -192,6 +193,11 @@ def buy_numbers(
     index = np.clip(index, before.low[0], before.high[-1])
     what = f"counts of column {name!r}"
     cells = histogram.cells(what, index, gaps, before, n_rows, rho[1], buyer)
+    if nullable and cells.missing < PRESENT * cells.sigma:
+        # Noise says that none is missing; rows that are get a number of the fullest cell.
+        fullest = int(np.argmax(cells.counts))
+        index = np.where(gaps, cells.low[fullest], index)
+        nullable, gaps = False, np.zeros(len(gaps), dtype=bool)
     codec, numbers, raw, cell = _fitted(type_, scale, cells, n_rows, nullable, coding)
     data = scale.number(index)
     if len(numbers):
@@ -210,7 +216,10 @@ def _fitted(
     coding: Coding,
 ) -> tuple[ContinuousCodec, np.ndarray, np.ndarray, np.ndarray]:
     """Return the codec that noisy cells give, the numbers they are spread over, and of which."""
-    counts, missing = cells.projected(n_rows)
+    if nullable:
+        counts, missing = cells.projected(n_rows)
+    else:
+        counts, missing = projected(cells.counts.astype(np.float64), n_rows), 0.0
     points, cell = cells.spread(POINTS)
     shares = 1.0 / np.bincount(cell, minlength=len(counts))[cell]
     whole = whole_counts(counts[cell] * shares)
@@ -219,9 +228,7 @@ def _fitted(
     if not held.any():  # noise has it that all cells are missing
         held[0], whole[0] = True, 1
     decimals = scale.decimals if numbers.dtype.kind == "i" else None
-    summary = Distribution(
-        numbers[held], whole[held], round(missing) if nullable else 0, decimals, scale.step
-    )
+    summary = Distribution(numbers[held], whole[held], round(missing), decimals, scale.step)
     floor = max(type_.column.get("minimum_count", 5), int(np.ceil(_FLOOR * cells.sigma)))
     fitting = with_parameters(type_, nullable=nullable, minimum_count=floor)
     if isinstance(type_, Number) and scale.decimals:

@@ -2,8 +2,9 @@
 
 Gaussian releases compose exactly. With sampled Gaussian ones (steps of DP-SGD) among them, privacy
 loss distributions are composed numerically. With exponential ones among them, all is counted in
-zero-concentrated differential privacy; with both, in Renyi divergences. The delta of thresholded
-counts is added on top. Every figure is an upper bound: searches end on the safe side.
+zero-concentrated or in Gaussian differential privacy, as was decided before; with both, in Renyi
+divergences. The delta of thresholded counts is added on top. Every figure is an upper bound:
+searches end on the safe side.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from functools import lru_cache
 import numpy as np
 
 from tabsynth.errors import PrivacyError
+from tabsynth.privacy.choices import choice_mu
 from tabsynth.privacy.renyi import History, converted, renyi_epsilon
 from tabsynth.privacy.spend import Mechanism, Spend
 
@@ -25,6 +27,7 @@ __all__ = [
     "Spend",
     "epsilon_of",
     "gaussian_epsilon",
+    "gaussian_rho",
     "noise_for",
     "zcdp_epsilon",
     "zcdp_rho",
@@ -48,7 +51,9 @@ _SAVED = 0.92
 _STEPS, _TRIES = 100, 20
 
 
-def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = False) -> float:
+def epsilon_of(
+    spends: Iterable[Spend], delta: float, *, replace_one: bool = False, gaussian: bool = False
+) -> float:
     """Return the epsilon that releases cost together, at `delta`.
 
     Parameters
@@ -59,6 +64,10 @@ def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = Fal
         For tables in which one row was replaced by another; an upper bound. Releases that all rows
         take part in change by twice as much. With sampled ones among them, where nothing as simple
         is known to hold under composition, a replacement is a removal and an addition after it.
+    gaussian : bool
+        Whether choices are counted as the Gaussian releases that tell as much, which pays where
+        they are a small part of all. Where releases follow from earlier ones, it has to be decided
+        before the first: each of the two accounts holds for a budget, not the better of both.
 
     Returns
     -------
@@ -77,7 +86,8 @@ def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = Fal
     arXiv:2106.02848 (sampled Gaussian). Bun and Steinke (2016), arXiv:1605.02065, and Canonne,
     Kamath and Steinke (2020), arXiv:2004.00010 (zero-concentrated). Mironov, Talwar and Zhang
     (2019), arXiv:1908.10530 (Renyi). Cesar and Rogers (2021), arXiv:2004.07223 (exponential,
-    epsilon squared over 8). Feldman and Zrnic (2021), arXiv:2008.11193 (adaptive budgets).
+    epsilon squared over 8). Feldman and Zrnic (2021), arXiv:2008.11193, and Smith and Thakurta
+    (2022), arXiv:2210.17520 (adaptive budgets, zero-concentrated and Gaussian).
     Lebeda, Regehr, Kamath and Steinke (2024), arXiv:2405.20769 (replacing under sampling).
 
     Examples
@@ -105,6 +115,9 @@ def epsilon_of(spends: Iterable[Spend], delta: float, *, replace_one: bool = Fal
             return _sampled(history, math.sqrt(unsampled), chosen, share)
 
         return _removed_and_added(at, left) if replace_one else at(left)
+    if chosen and gaussian:
+        squares = (s.steps * choice_mu(s.noise) ** 2 for s in every if s.mechanism == "exponential")
+        return gaussian_epsilon(times * math.sqrt(unsampled + math.fsum(squares)), left)
     if chosen:
         return zcdp_epsilon(times**2 * (chosen + unsampled / 2), left)
     return gaussian_epsilon(times * math.sqrt(unsampled), left)
@@ -166,6 +179,20 @@ def zcdp_rho(epsilon: float, delta: float) -> float:
     1.0
     """
     return _most(lambda rho: zcdp_epsilon(rho, delta) <= epsilon)
+
+
+@lru_cache(maxsize=256)
+def gaussian_rho(epsilon: float, delta: float) -> float:
+    """Return the largest mu squared over 2 of Gaussian releases that cost at most `epsilon`.
+
+    That is their rho too, and larger than the largest rho of which no more is known.
+
+    Examples
+    --------
+    >>> round(gaussian_rho(1.0, 1e-6) / zcdp_rho(1.0, 1e-6), 3)
+    1.15
+    """
+    return _most(lambda rho: gaussian_epsilon(math.sqrt(2 * rho), delta) <= epsilon)
 
 
 def noise_for(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from tabsynth.errors import BudgetExceeded, PrivacyError
-from tabsynth.privacy.accounting import Spend, epsilon_of, noise_for, zcdp_rho
+from tabsynth.privacy.accounting import Spend, epsilon_of, gaussian_rho, noise_for, zcdp_rho
 from tabsynth.privacy.budget import PrivacyBudget
+from tabsynth.privacy.choices import choice_epsilon, choice_mu
 
+Account = Literal["zcdp", "gaussian"]
+"""How choices are counted together with noise (see `epsilon_of`)."""
 NO_GUARANTEE = "no differential privacy: noise, without a guarantee"
 TRUST_MODEL = "central: whoever runs the fit sees the rows and is trusted with them"
 UNIT = "one row; not a person who has several"
@@ -41,6 +44,8 @@ class Ledger:
     facts : mapping of str to JSON value, optional
         What else a reader has to know, such as ``{"rows": "noisy"}``; nothing that was read off
         the rows.
+    account : {"zcdp", "gaussian"}
+        What choices are counted in, with the noise beside them: fixed for the whole fit.
 
     Notes
     -----
@@ -61,7 +66,12 @@ class Ledger:
         spends: Iterable[Spend] = (),
         flaws: Iterable[str] = (),
         facts: Mapping[str, Any] | None = None,
+        account: Account = "zcdp",
     ) -> None:
+        if account not in get_args(Account):
+            names = ", ".join(map(repr, get_args(Account)))
+            raise PrivacyError(f"account must be one of {names}. Got {account!r}.")
+        self.account: Account = account
         self.budget, self.spends, self.flaws = budget, list(spends), list(flaws)
         self.facts: dict[str, Any] = dict(facts or {})
 
@@ -73,7 +83,7 @@ class Ledger:
         BudgetExceeded
             If they cost more than what is left; nothing is written down then.
         """
-        cost = epsilon_of([*self.spends, *spends], self.budget.delta)
+        cost = self._cost([*self.spends, *spends])
         if not cost <= self.budget.epsilon:
             names = "; ".join(dict.fromkeys(spend.what for spend in spends))
             raise BudgetExceeded(
@@ -86,23 +96,41 @@ class Ledger:
 
     def epsilon(self, *, replace_one: bool = False) -> float:
         """Return what is spent, at the delta of the budget."""
-        return epsilon_of(self.spends, self.budget.delta, replace_one=replace_one)
+        return self._cost(self.spends, replace_one=replace_one)
+
+    def _cost(self, spends: Iterable[Spend], *, replace_one: bool = False) -> float:
+        """Return what releases cost together, in this account."""
+        gaussian = self.account == "gaussian"
+        return epsilon_of(spends, self.budget.delta, replace_one=replace_one, gaussian=gaussian)
 
     def delta_left(self) -> float:
         """Return the delta that thresholds have not used."""
         return self.budget.delta - math.fsum(spend.delta for spend in self.spends)
 
     def left(self) -> float:
-        """Return the zero-concentrated rho that Gaussian and exponential releases may still cost.
+        """Return the rho that Gaussian releases and choices may still cost.
 
         0 once there was a sampled release, which is not counted in it. Whatever costs no more can
-        be debited.
+        be debited; Gaussian releases cost 1 over twice their squared noise, choices see `choice`.
         """
-        spent = math.fsum(spend.rho for spend in self.spends)
+        spent = math.fsum(self._rho(spend) for spend in self.spends)
         if not math.isfinite(spent) or self.delta_left() <= 0:
             return 0.0
-        most = zcdp_rho(self.budget.epsilon, self.delta_left())
+        largest = gaussian_rho if self.account == "gaussian" else zcdp_rho
+        most = largest(self.budget.epsilon, self.delta_left())
         return max(0.0, most * (1 - _HAIR) - spent)
+
+    def _rho(self, spend: Spend) -> float:
+        """Return what a release costs of `left`."""
+        if self.account == "gaussian" and spend.mechanism == "exponential":
+            return spend.steps * choice_mu(spend.noise) ** 2 / 2
+        return spend.rho
+
+    def choice(self, rho: float) -> float:
+        """Return the epsilon of a choice that costs `rho` of what is left."""
+        if self.account == "gaussian":
+            return choice_epsilon(math.sqrt(2 * rho))
+        return math.sqrt(8 * rho)
 
     def noise_for(self, rate: float, steps: int) -> float:
         """Return the noise multiplier of sampled Gaussian steps that use up what is left."""
@@ -147,6 +175,7 @@ class Ledger:
             **claim,
             "trust_model": TRUST_MODEL,
             "budget": self.budget.to_dict(),
+            "account": self.account,
             "spent": {
                 "epsilon": _figure(self.epsilon()),
                 "epsilon_of_replacing_one_row": _figure(self.epsilon(replace_one=True)),
@@ -160,7 +189,7 @@ class Ledger:
 
     def _entry(self, spend: Spend) -> dict[str, Any]:
         """Return a release with what it would cost by itself."""
-        alone = {"epsilon": _figure(epsilon_of([spend], self.budget.delta))}
+        alone = {"epsilon": _figure(self._cost([spend]))}
         if math.isfinite(spend.rho):
             alone["rho"] = spend.rho
         return {**spend.to_dict(), **alone}
@@ -180,6 +209,7 @@ class Ledger:
                 [Spend.from_dict(spend) for spend in state["spends"]],
                 [str(flaw) for flaw in state["flaws"]],
                 state.get("facts"),
+                state.get("account", "zcdp"),
             )
         except (KeyError, TypeError, ValueError, AttributeError):
             raise PrivacyError(

@@ -337,7 +337,7 @@ class PrivateTrainingData:
         groups: Groups | None = None,
     ) -> int:
         """Return which set of blocks is estimated badly: exponential mechanism; debits first."""
-        epsilon = math.sqrt(8 * _affordable(rho, self.rho))
+        epsilon = self._ledger.choice(_affordable(rho, self.rho))
         # Estimates are floats: a hair more than what one row changes allows for rounding.
         most = (1.0 if weights is None else max(map(abs, weights))) * (1 + 1e-9)
         self._ledger.debit(

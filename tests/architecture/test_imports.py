@@ -71,8 +71,8 @@ ALLOWED: dict[str, set[str]] = {
         *("fair", "fitting", "model_file", "selection", "schema", "uses", *LEAVES),
     },
     "audit": {
-        *("artifact", "synthesizer", "evaluation", "privacy.audit", "models", "constraints"),
-        *("schema", "io", *LEAVES),
+        *("artifact", "synthesizer", "evaluation", "privacy.audit", "privacy.budget", "models"),
+        *("constraints", "schema", "io", *LEAVES),
     },
     "plan": {"choice", "codec", "fair", "fitting", "schema", "selection", *LEAVES},
     "workflow": {

@@ -51,6 +51,15 @@ class Copier(Toy):
         return made
 
 
+class Liar(Copier):
+    name, description = "liar", "Copies every training row, past the door that keeps the account."
+    private = True
+
+    def fit(self, data, streams, monitor=ignore):
+        self.table = data._table
+        return self
+
+
 class Blind(Toy):
     name, description = "blind", "Draws codes evenly, whatever the rows are."
 
@@ -85,7 +94,7 @@ def toys(tmp_path_factory):
     info = folder / "toy_models-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy_models\nVersion: 1.0\n")
-    names = ("copier", "blind", "failing", "dying")
+    names = ("copier", "liar", "blind", "failing", "dying")
     points = "".join(f"{name} = toy_models:{name.capitalize()}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[tabsynth.models]\n{points}")
     sys.path.insert(0, str(folder))

@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 from scipy.stats import binom, norm, rankdata
 
-from tabsynth import datasets, infer_schema
+from tabsynth import PrivacyError, datasets, infer_schema
 from tabsynth.audit import Setting, audit, audits
 from tabsynth.audit.ground import Ground
 from tabsynth.audit.ranks import area_of_few, rank_p_value
 from tabsynth.evaluation.attacks import attacks
 from tabsynth.random import Streams
+from tabsynth.schema import Column, Schema
 from tabsynth.schema.infer import check_schema
 
 SIZES = {"one-run": {"canaries": 40}, "multi-run": {"runs": 24}, "shadow": {"runs": 16}}
@@ -109,10 +110,94 @@ def test_many_runs_refute_a_false_claim_about_one_row_and_no_true_one(table):
 
 
 def test_what_no_attack_could_refute_is_inconclusive(table):
-    result = audit(table, model="blind", method="one-run", canaries=16, epsilon=3.0, seed=7)
-    assert result.verdict.word == "inconclusive"
-    assert "more runs or canaries" in result.methods[0].reasons[1]
-    assert "Nothing could" in result.methods[0].smallest
+    method = audits.get("one-run")(setting_of(table, canaries=16, claim=3.0, delta=1e-5))
+    result = method.judge(noise(method, np.random.default_rng(7)))
+    assert result.word == "inconclusive"
+    assert "more runs or canaries" in result.reasons[1]
+    assert "Nothing could" in result.smallest
+
+
+def declared(table):
+    """Return a schema that says of each column what is known without looking."""
+    known = {"categories": list("pqr"), "nullable": False}
+    return Schema(tuple(Column(name, "category", parameters=known) for name in table))
+
+
+class Spy:
+    """Stands for a probe: keeps what each fit was told and what it spent."""
+
+    def __init__(self, probe):
+        self.probe, self.ledgers = probe, []
+        self.sight = probe.sight
+
+    def __call__(self, fitted):
+        self.ledgers.append(fitted.ledger_)
+        return self.probe(fitted)
+
+
+@pytest.mark.parametrize("method", SIZES)
+def test_a_declared_epsilon_is_audited_by_fits_under_it(method, labels, monkeypatch):
+    spies = []
+
+    def watched(setting, pool, probe, runs, job=Setting.job):
+        spies.append(Spy(probe))
+        return job(setting, pool, spies[-1], runs)
+
+    monkeypatch.setattr(Setting, "job", watched)
+    sizes = {"one-run": {"canaries": 80}, "multi-run": {"runs": 40}, "shadow": {"runs": 60}}
+    result = audit(
+        labels,
+        model="independent",
+        method=method,
+        schema=declared(labels),
+        epsilon=0.5,
+        delta=1e-4,
+        seed=7,
+        **sizes[method],
+    )
+    [spy] = spies
+    assert len(spy.ledgers) == result.methods[0].runs
+    for ledger in spy.ledgers:
+        assert (ledger.budget.epsilon, ledger.budget.delta) == (0.5, 1e-4)
+        assert ledger.holds
+        assert ledger.facts["rows"] == "noisy"
+        assert 0 < ledger.epsilon() <= 0.5
+    assert result.verdict.word == "no leak detected at this power"
+    said = " ".join(result.methods[0].reasons)
+    assert "Epsilon is at least" in said
+    assert "does not refute the declared epsilon = 0.5" in said
+
+
+def test_a_model_that_passes_the_account_by_is_refuted_by_fits_under_the_claim(labels):
+    result = audit(
+        labels,
+        model="liar",
+        method="multi-run",
+        schema=declared(labels),
+        runs=60,
+        epsilon=0.5,
+        delta=1e-4,
+        seed=7,
+    )
+    assert result.verdict.word == "leak detected"
+    assert result.epsilon > 0.5
+    assert "The claim of epsilon = 0.5 is refuted." in result.methods[0].reasons
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"schema": None}, "under that budget, which needs a schema"),
+        ({"model": "copier"}, "'copier' reads the rows themselves"),
+        ({"model": "ctgan", "parameters": {"pac": 4}}, "pac"),
+        ({"delta": 0.5}, "delta must be"),
+        ({"delta": 0.01}, "no smaller than one over"),
+    ],
+)
+def test_what_has_no_fit_under_the_claim_is_refused_before_any_fit(labels, options, words):
+    asked = {"model": "independent", "schema": declared(labels), "delta": 1e-4, **options}
+    with pytest.raises(PrivacyError, match=words):
+        audit(labels, epsilon=0.5, seed=7, **asked)
 
 
 def test_methods_together_share_the_level(table):

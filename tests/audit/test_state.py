@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tabsynth import ConfigError, DataError
+from tabsynth import ConfigError, DataError, infer_schema
 from tabsynth.audit import AuditResult, audit
 
 SMALL = {"model": "copier", "method": "multi-run", "runs": 20, "seed": 7}
@@ -83,7 +83,8 @@ def test_a_worker_that_dies_ends_the_audit_with_a_remedy(table):
         ({"seed": 8}, "the seed"),
         ({"model": "blind"}, "the model"),
         ({"runs": 21}, "the size of the audit"),
-        ({"epsilon": 1.0}, "the size of the audit"),
+        ({"epsilon": 1.0, "model": "liar"}, "the size of the audit, epsilon"),
+        ({"delta": 1e-4}, "the size of the audit, epsilon, delta"),
         ({"table": None}, "the table"),
     ],
 )
@@ -94,6 +95,8 @@ def test_the_state_of_another_audit_is_refused_and_left(change, words, table, tm
     if "table" in change:
         change = {}
         table = table.assign(n=table["n"] + (table.index == 5))
+    if "epsilon" in change:
+        change = {**change, "schema": infer_schema(table)}
     with pytest.raises(DataError, match=words) as refused:
         audit(table, **{**SMALL, **change}, state=tmp_path / "state")
     assert "another folder" in str(refused.value)

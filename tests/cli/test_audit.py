@@ -14,6 +14,16 @@ import pytest
 from tabsynth.audit import AuditResult
 
 MARK = "ZQX"
+SCHEMA = f"""
+tabsynth: 1
+columns:
+  patient_id: {{type: identifier}}
+  age: {{type: number, minimum: 0, maximum: 120, integer: true, nullable: false}}
+  ward: {{type: category, categories: ["{MARK} north", "{MARK} south", "00712"], nullable: false}}
+  cost: {{type: number, minimum: 0, maximum: 20000, decimals: 2, nullable: false}}
+  sick: {{type: category, categories: ["yes", "no"], nullable: false}}
+"""
+"""What a person knows of the table without looking."""
 
 
 def test_an_audit_is_planned_done_and_told_in_plain_words(run, table, tmp_path, listed):
@@ -47,9 +57,48 @@ def test_quiet_says_nothing_but_that_a_claim_is_refuted(run, table, monkeypatch)
     one_run = ("audit", table, "--model", "independent", "--method", "one-run", "--seed", 7)
     assert run(*one_run, "--quiet").err == ""
     monkeypatch.setattr("tabsynth.audit.one_run.one_run_p_value", lambda *rest: 1e-9)
-    refuted = run(*one_run, "--quiet", "--epsilon", 1)
+    schema = table.with_name("schema.yaml")
+    schema.write_text(SCHEMA, encoding="utf-8")
+    refuted = run(*one_run, "--quiet", "--schema", schema, "--epsilon", 1)
     assert refuted.code == 5
     assert "epsilon = 1 is refuted" in refuted.err
+
+
+def test_a_declared_epsilon_is_compared_with_what_fits_under_it_show(run, table, listed):
+    schema = table.with_name("schema.yaml")
+    schema.write_text(SCHEMA, encoding="utf-8")
+    asked = ("audit", table, "--model", "independent", "--method", "multi-run", "--runs", 20)
+    before = listed(table.parent)
+    done = run(*asked, "--schema", schema, "--epsilon", 0.5, "--json")
+    assert done.code == 0, done.err
+    said = " ".join(done.err.split())
+    assert "Claim epsilon = 0.5, delta = 1e-06" in said
+    assert "each fit is made under the claim, with noise of its own" in said
+    assert "no odometer is charged" in said
+    assert "does not refute the declared epsilon = 0.5." in said
+    assert re.search(r"Epsilon: at least 0\.\d\d, and 0.5 is declared", said)
+    assert MARK not in done.err + done.out
+    assert json.loads(done.out)["claim"] == 0.5
+    assert listed(table.parent) == before
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ((), "a schema that was written down without looking at the rows"),
+        (("--schema", "schema.yaml", "--model", "tree"), "'tree' reads the rows themselves"),
+    ],
+)
+def test_a_claim_that_no_fit_can_be_made_under_is_refused(
+    run, table, monkeypatch, options, words, listed
+):
+    table.with_name("schema.yaml").write_text(SCHEMA, encoding="utf-8")
+    monkeypatch.chdir(table.parent)
+    before = listed(table.parent)
+    done = run("audit", table, "--model", "independent", "--epsilon", 1, *options)
+    assert done.code == 4
+    assert words in " ".join(done.err.split())
+    assert listed(table.parent) == before
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,28 @@ def test_the_plan_shows_the_split_and_spends_nothing(run, table, schema):
     assert json.loads(public.out)["plan"]["privacy"]["rows"] == "public"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [("--model", "tree"), ("--model", "ctgan", "--set", "pac=4")],
+    ids=["tree", "ctgan in packs"],
+)
+@pytest.mark.parametrize("verb", ["plan", "deidentify"])
+def test_a_plan_is_refused_in_the_words_of_the_fit(run, table, schema, verb, options):
+    asked = (table, "--schema", schema, "--epsilon", "1", *options)
+    fitted = run("fit", *asked, "-o", table.with_name("m.model"))
+    planned = run(verb, *asked, *(("--dry-run",) if verb == "deidentify" else ()))
+    assert fitted.code == planned.code == 4
+    assert "under a privacy budget" in fitted.err or "a privacy budget does not" in fitted.err
+    assert planned.err == fitted.err
+
+
+def test_the_time_in_the_json_plan_is_that_of_the_settings(run, table):
+    asked = ("plan", table, "--model", "tvae", "--json")
+    few, many = (run(*asked, "--set", f"epochs={epochs}") for epochs in (10, 1_000))
+    seconds = [json.loads(made.out)["plan"]["estimate"]["seconds"] for made in (few, many)]
+    assert seconds[1] > 2 * seconds[0]
+
+
 def test_a_private_run_says_in_every_file_what_holds(run, table, schema, quick):
     model = table.with_name("m.model")
     options = ("--schema", schema, "--epsilon", "5", "--save-model", model, "--json")

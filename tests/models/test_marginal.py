@@ -10,7 +10,15 @@ import pytest
 
 from tabsynth.encoding import Block, EncodedTable, Given, Layout
 from tabsynth.errors import PrivacyError
-from tabsynth.models.marginal import Marginal, MarginalParameters, _coarsened, _grouped
+from tabsynth.models._completion import Effort
+from tabsynth.models.marginal import (
+    FEW_PATTERNS,
+    Marginal,
+    MarginalParameters,
+    _coarsened,
+    _grouped,
+)
+from tabsynth.models.marginals.evidence import completed
 from tabsynth.models.marginals.graph import Graph, Measurement, fitted
 from tabsynth.models.marginals.junction import junction_tree
 from tabsynth.privacy.budget import PrivacyBudget
@@ -181,12 +189,44 @@ def test_rows_with_something_given_follow_the_conditional_distribution(sets, evi
     assert (np.abs(found - expected) < 5 * np.sqrt(expected / n) + 1e-3).all()
 
 
+@pytest.mark.parametrize("most", [1, 300, 1 << 20])
+@pytest.mark.parametrize("sets", SETS)
+def test_many_sets_of_given_values_are_followed_together_as_each_by_itself(sets, most):
+    graph, rng = random_graph(sets, 4), rng_of(5)
+    joint = whole(graph)
+    asked = [{}, {0: 1}, {1: 2, 4: 0}, {1: 0, 4: 0}, {0: 0, 3: 3, 5: 1}, dict.fromkeys(range(6), 0)]
+    n = 6_000
+    which = rng.permutation(np.arange(n * len(asked)) % len(asked))
+    wanted = np.full((len(which), 6), -1)
+    for number, evidence in enumerate(asked):
+        for v, value in evidence.items():
+            wanted[which == number, v] = value
+    before = wanted.copy()
+    rows = completed(graph, wanted, rng, most)
+    assert (wanted == before).all()
+    assert ((rows == wanted) | (wanted < 0)).all()
+    for number, evidence in enumerate(asked):
+        index = tuple(slice(None) if v not in evidence else evidence[v] for v in range(6))
+        expected = joint[index] / joint[index].sum()
+        free = [v for v in range(6) if v not in evidence]
+        if not free:
+            continue
+        found = shares(rows[which == number], free, SIZES)
+        # As above.
+        assert (np.abs(found - expected) < 5 * np.sqrt(expected / n) + 1e-3).all()
+
+
 def test_codes_that_have_no_chance_are_neither_drawn_nor_lost_in_rounding():
     factors = {(0,): np.array([0.0, -800.0]), (0, 1): np.array([[0.0, -900.0], [-900.0, 0.0]])}
     graph = Graph((2, 2), factors)
     assert np.isfinite(graph.marginal((0, 1))).all()
     assert (graph.sample(1000, rng_of(0)) == 0).all()
     assert (graph.sample(1000, rng_of(0), {0: 1}) == 1).all()
+    assert completed(graph, np.array([[1, -1], [-1, 1], [-1, -1]]), rng_of(0)).tolist() == [
+        [1, 1],
+        [1, 1],
+        [0, 0],
+    ]
 
 
 def test_exact_counts_that_overlap_are_all_met():
@@ -420,6 +460,25 @@ def test_rare_codes_and_the_parts_of_a_number_come_back_as_they_were_given():
             assert (made.offsets == asked.offsets).all()
         else:
             check_encoded(made)
+
+
+def test_any_number_of_different_sets_of_given_values_is_drawn_directly():
+    rng = rng_of(3)
+    layout = Layout(tuple(Block(name, 60, ordinal=True) for name in "abc"))
+    table = EncodedTable.empty(6_000, layout)
+    table.codes[:, 0] = rng.integers(0, 60, 6_000)
+    table.codes[:, 1] = (table.codes[:, 0] + rng.integers(0, 30, 6_000)) % 60
+    table.codes[:, 2] = np.where(rng.random(6_000) < 0.9, table.codes[:, 1], 0)
+    model = Marginal(MarginalParameters(rare=0.0)).fit(ExactTrainingData(table), Streams(1))
+    known = np.zeros(table.codes.shape, dtype=bool)
+    known[:, :2] = True
+    assert len(np.unique(table.codes[:, :2], axis=0)) > FEW_PATTERNS
+    done = model.complete(Given(table, known), Streams(4))
+    check_encoded(done.table)
+    assert (done.table.codes[:, :2] == table.codes[:, :2]).all()
+    assert done.effort == Effort("directly", 6_000, 6_000)
+    # Nine in ten repeat the second column, and what is drawn does so as often.
+    assert abs((done.table.codes[:, 2] == table.codes[:, 1]).mean() - 0.9) < 0.02
 
 
 def test_a_saved_model_makes_the_same_rows():

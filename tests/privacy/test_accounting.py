@@ -12,6 +12,7 @@ import pytest
 from dp_accounting.pld import privacy_loss_distribution as pld
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtri_exp
 from scipy.stats import norm
 
 from tabsynth.errors import PrivacyError
@@ -19,10 +20,12 @@ from tabsynth.privacy.accounting import (
     Spend,
     epsilon_of,
     gaussian_epsilon,
+    gaussian_rho,
     noise_for,
     zcdp_epsilon,
     zcdp_rho,
 )
+from tabsynth.privacy.choices import choice_epsilon, choice_mu
 from tabsynth.privacy.renyi import renyi_epsilon
 
 RATE = 500 / 32_561
@@ -194,6 +197,66 @@ def test_choices_and_gaussians_are_counted_in_rho():
     every = [*spends_of(GAUSSIANS), Spend("x", "exponential", 0.1, 12)]
     rho = sum(spend.rho for spend in every)
     assert epsilon_of(every, 1e-6) == pytest.approx(zcdp_epsilon(rho, 1e-6))
+
+
+@pytest.mark.parametrize("epsilon", [1e-9, 0.01, 0.3, 1.0, 1.99, 2.0, 5.0, 40.0, 2_000.0])
+def test_a_choice_tells_no_more_than_the_gaussian_release_it_is_counted_as(epsilon):
+    mu = choice_mu(epsilon)
+    assert choice_epsilon(mu) == pytest.approx(epsilon, rel=1e-9)
+    assert mu**2 / 2 >= Spend("x", "exponential", epsilon).rho or epsilon > 9
+    # The worst cases of a bounded range, by the chance of either result without the row: where the
+    # less likely of the two mistakes is met, the Gaussian has to make the other one no more often.
+    shares = np.linspace(0.0, 1.0, 4001)[1:-1] if epsilon < 60 else np.array([0.5])
+    t = epsilon * shares
+    log_first = np.log(-np.expm1(t - epsilon)) - t - math.log(-math.expm1(-epsilon))
+    log_second = np.log(-np.expm1(-t)) + t - epsilon - math.log(-math.expm1(-epsilon))
+    told = -ndtri_exp(log_first) - ndtri_exp(log_second)
+    assert told.max() <= mu * (1 + 1e-9) + 1e-15
+    assert told[len(told) // 2] == pytest.approx(mu, rel=1e-6)
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 5.0])
+@pytest.mark.parametrize(("share", "number"), [(0.08, 40), (0.5, 10)])
+def test_choices_counted_as_gaussian_cover_another_accountant(epsilon, share, number):
+    rho = gaussian_rho(epsilon, 1e-6)
+    noise = math.sqrt(1 / (2 * (1 - share) * rho))
+    choice = choice_epsilon(math.sqrt(2 * share * rho / number))
+    every = [Spend("x", "gaussian", noise), Spend("y", "exponential", choice, number)]
+    ours = epsilon_of(every, 1e-6, gaussian=True)
+    assert ours == pytest.approx(epsilon, rel=1e-6)
+    mesh = 1e-5 * max(1.0, epsilon)
+    counts = pld.from_gaussian_mechanism(noise, value_discretization_interval=mesh)
+    for part in (0.3, 0.5, 0.7):
+        t = part * choice
+        p = math.expm1(choice - t) / math.expm1(choice)
+        one = {0: math.log(p), 1: math.log1p(-p)}
+        other = {0: one[0] + t, 1: one[1] + t - choice}
+        worst = pld.from_two_probability_mass_functions(
+            one, other, value_discretization_interval=mesh
+        ).self_compose(number)
+        # It rounds up, by less than its mesh a release.
+        assert counts.compose(worst).get_epsilon_for_delta(1e-6) <= ours + (number + 1) * mesh
+
+
+def test_counting_choices_as_gaussian_pays_where_they_are_few_and_changes_nothing_else():
+    few = [*spends_of(GAUSSIANS), Spend("c", "exponential", 0.05, 3)]
+    many = [Spend("c", "exponential", 0.1, 100)]
+    assert epsilon_of(few, 1e-6, gaussian=True) < epsilon_of(few, 1e-6)
+    assert epsilon_of(many, 1e-6, gaussian=True) > epsilon_of(many, 1e-6)
+    bare = spends_of(GAUSSIANS)
+    assert epsilon_of(bare, 1e-6, gaussian=True) == epsilon_of(bare, 1e-6)
+    assert epsilon_of(few, 1e-6, gaussian=True) > epsilon_of(bare, 1e-6)
+    assert epsilon_of(few, 1e-6, gaussian=True, replace_one=True) > 1.9 * epsilon_of(
+        few, 1e-6, gaussian=True
+    )
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 1.0, 30.0])
+def test_the_largest_rho_of_gaussian_releases_does_not_exceed_a_budget(epsilon):
+    rho = gaussian_rho(epsilon, 1e-6)
+    assert gaussian_epsilon(math.sqrt(2 * rho), 1e-6) <= epsilon
+    assert gaussian_epsilon(math.sqrt(2.0002 * rho), 1e-6) > epsilon
+    assert rho > zcdp_rho(epsilon, 1e-6)
 
 
 def test_choices_beside_sampled_steps_are_counted_in_renyi_divergences():

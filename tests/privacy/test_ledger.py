@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import math
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tabsynth import Synthesizer
 from tabsynth.errors import BudgetExceeded, PrivacyError
 from tabsynth.evaluation.result import Evaluation
 from tabsynth.privacy.accounting import Spend, epsilon_of
@@ -17,6 +20,7 @@ from tabsynth.privacy.ledger import NOT_COVERED, Ledger
 from tabsynth.report import to_html
 from tabsynth.report.formal import elements, further, has_budget, ledger_entries, spends, uncovered
 from tabsynth.report.shareable import to_shareable
+from tabsynth.schema import Column, Schema
 
 BUDGET = PrivacyBudget(1.0, 1e-6)
 # From the list of what must never be said of a table.
@@ -90,8 +94,9 @@ def test_thresholds_may_not_use_up_the_delta():
     ),
 )
 @settings(max_examples=60, deadline=None)
-def test_whatever_is_left_can_be_debited_in_any_parts(epsilon, delta, parts):
-    ledger = Ledger(PrivacyBudget(epsilon, delta))
+@pytest.mark.parametrize("account", ["zcdp", "gaussian"])
+def test_whatever_is_left_can_be_debited_in_any_parts(account, epsilon, delta, parts):
+    ledger = Ledger(PrivacyBudget(epsilon, delta), account=account)
     for mechanism, share, number, threshold in [*parts, ("exponential", 1.0, 3, 0.0)]:
         if threshold:
             # A threshold lessens what is left by more than its noise costs: it may be refused.
@@ -103,7 +108,8 @@ def test_whatever_is_left_can_be_debited_in_any_parts(epsilon, delta, parts):
         rho = ledger.left() * share / number
         if rho < 1e-12:
             continue
-        noise = math.sqrt(1 / (2 * rho)) if mechanism == "gaussian" else math.sqrt(8 * rho)
+        noise = math.sqrt(1 / (2 * rho)) if mechanism == "gaussian" else ledger.choice(rho)
+        assert account == "gaussian" or ledger.choice(rho) == math.sqrt(8 * rho)
         ledger.debit(*(Spend("x", mechanism, noise) for _ in range(number)))
     assert ledger.epsilon() <= epsilon
     assert ledger.left() <= 1e-6 * ledger.budget.epsilon or not ledger.spends
@@ -118,6 +124,32 @@ def test_the_noise_that_a_ledger_gives_can_be_debited_and_uses_up_the_budget():
     assert 0.98 < ledger.epsilon() <= BUDGET.epsilon
     with pytest.raises(BudgetExceeded):
         ledger.debit(Spend("one more", "gaussian", 5.0))
+
+
+def test_the_account_of_a_ledger_is_kept_and_an_older_file_has_the_other_one():
+    ledger = Ledger(BUDGET, account="gaussian")
+    ledger.debit(Spend("x", "gaussian", 20.0), Spend("y", "exponential", 0.01))
+    state = ledger.to_dict()
+    again = Ledger.from_dict(state)
+    assert again.account == "gaussian"
+    assert again.epsilon() == ledger.epsilon()
+    del state["account"]
+    assert Ledger.from_dict(state).account == "zcdp"
+    with pytest.raises(PrivacyError, match="'zcdp', 'gaussian'"):
+        Ledger(BUDGET, account="renyi")
+
+
+def test_a_fit_uses_its_budget_up_by_the_account_of_gaussian_noise():
+    rng = np.random.default_rng(0)
+    some = rng.integers(0, 4, 2_000)
+    frame = pd.DataFrame({"a": some, "b": (some + rng.integers(0, 2, 2_000)) % 4, "c": some // 2})
+    schema = Schema(
+        tuple(Column(n, "number", parameters={"minimum": 0, "maximum": 3}) for n in frame)
+    )
+    for model in ("marginal", "independent"):
+        ledger = Synthesizer(model, schema=schema, epsilon=1.0, seed=1).fit(frame).ledger_
+        assert ledger.account == "gaussian"
+        assert 0.999 < ledger.epsilon() <= 1.0
 
 
 @pytest.mark.parametrize("make", [marginals, network])

@@ -111,7 +111,7 @@ def told_apart(release, tables, noise=Noise, runs=RUNS) -> tuple[float, float]:
 
 def rows(table, ledger, noise):
     """Return the noisy number of rows."""
-    return fitting._noisy_rows(len(table), RHO, ledger, noise)
+    return fitting.noisy_rows(len(table), RHO, ledger, noise)
 
 
 def bounds(table, ledger, noise):
@@ -308,7 +308,7 @@ def marginal(exact_known=False):
 
     def release(table, ledger, noise):
         rho = RHO * (1 - 1e-6)
-        count = fitting._noisy_rows(len(table), 0.05 * rho, ledger, noise)
+        count = fitting.noisy_rows(len(table), 0.05 * rho, ledger, noise)
         noisy = noisy_codec(
             private_schema(WHOLE, inferred=False),
             table,

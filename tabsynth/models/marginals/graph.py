@@ -59,7 +59,7 @@ class Graph:
     def beliefs(self) -> list[np.ndarray]:
         """Return the probabilities of each clique, arrays that sum to 1."""
         if self._beliefs is None:
-            self._beliefs = self._summed(self._potentials())
+            self._beliefs = self._summed(self.potentials())
         return self._beliefs
 
     def marginal(self, variables: Set) -> np.ndarray:
@@ -139,7 +139,7 @@ class Graph:
                 near[parent].append((place, self.tree.separators[place]))
         return near
 
-    def _potentials(self, evidence: Mapping[int, int] | None = None) -> list[np.ndarray]:
+    def potentials(self, evidence: Mapping[int, int] | None = None) -> list[np.ndarray]:
         """Return the logarithms of the product of the factors in each clique."""
         shapes = [tuple(self.sizes[v] for v in clique) for clique in self.tree.cliques]
         found = [np.zeros(shape) for shape in shapes]
@@ -200,7 +200,7 @@ class Graph:
         evidence : mapping of int to int, optional
             Values that some variables have in every row.
         """
-        beliefs = self._summed(self._potentials(evidence)) if evidence else self.beliefs()
+        beliefs = self._summed(self.potentials(evidence)) if evidence else self.beliefs()
         rows = np.zeros((n, len(self.sizes)), dtype=np.int64)
         for place, clique in enumerate(self.tree.cliques):
             separator = self.tree.separators[place]
@@ -215,7 +215,7 @@ class Graph:
             if separator:
                 sizes = [self.sizes[v] for v in separator]
                 given = np.ravel_multi_index(tuple(rows[:, v] for v in separator), sizes)
-            drawn = _drawn(table, given, rng)
+            drawn = draw_columns(table, given, rng)
             for variable, values in zip(new, np.unravel_index(drawn, shape), strict=True):
                 rows[:, variable] = values
         return rows
@@ -321,7 +321,7 @@ def _log_onto(logs: np.ndarray, clique: Set, variables: Set) -> np.ndarray:
     return sums + top.reshape(sums.shape)
 
 
-def _drawn(table: np.ndarray, given: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def draw_columns(table: np.ndarray, given: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Draw a column for each row of `given`, in proportion to that row of `table`."""
     edges = np.cumsum(table, axis=1)
     last = edges[:, -1:]
