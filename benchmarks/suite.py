@@ -16,6 +16,7 @@ the means over tables at the end of the latter.
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import resource
@@ -116,7 +117,9 @@ def with_types(made: pd.DataFrame, like: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for name in made.columns:
         column, dtype = made[name], like[name].dtype
-        if pd.api.types.is_numeric_dtype(dtype):
+        if pd.api.types.is_bool_dtype(dtype):
+            column = column.astype(str).str.lower() == "true"
+        elif pd.api.types.is_numeric_dtype(dtype):
             column = pd.to_numeric(column, errors="coerce").astype("float64")
             if column.isna().any():
                 dtype = column.dtype
@@ -172,6 +175,7 @@ def main() -> None:
     parser.add_argument("--reference", default="")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--add", action="store_true", help="keep the rows of other tables")
     parser.add_argument("--own", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.own:
@@ -180,13 +184,17 @@ def main() -> None:
         return
     options.folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, object]] = []
+    path = RESULTS / ("suite_large" if options.large else "suite")
+    if options.add:
+        with path.with_suffix(".csv").open(encoding="utf-8") as file:
+            kept = csv.DictReader(file)
+            rows += [dict(row) for row in kept if row["table"] not in options.tables]
     for name in options.tables or (LARGE if options.large else TABLES):
         if options.large:
             rows.append(large(name, options.folder))
         else:
             rows += run(name, options.folder, options.reference, options.seeds)
         print(json.dumps(rows[-1]), flush=True)
-        path = RESULTS / ("suite_large" if options.large else "suite")
         write(rows, path)
         if not options.large:
             with path.with_suffix(".md").open("a") as file:
