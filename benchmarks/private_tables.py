@@ -2,6 +2,8 @@
 
     python benchmarks/private_tables.py                                  # every table and budget
     python benchmarks/private_tables.py adult --models marginal tvae --epsilons 1 3 --seeds 1 2 3
+    python benchmarks/private_tables.py adult --models mst aim --epsilons 1 --seeds 1 --add \
+        --peer ENVIRONMENT/bin/python --folder FOLDER
     python benchmarks/private_tables.py --plot                           # only the figure
 
 Halves as in `tree_tables.py`, but adult is the first 32,561 rows, of which a random half (16,280
@@ -9,6 +11,9 @@ rows, `numpy.random.default_rng(0)`) is learnt. Everything happens end to end in
 the number of rows, bounds, decimals, missing rates and counts are bought; types, categories and
 the target are declared, bounds are not. delta is 1e-5. An epsilon of inf is a fit without a budget.
 Where noise hides all values of a column a fit is refused, which is written down.
+
+`mst` and `aim` are those of dpmm 0.1.9 in ENVIRONMENT: bounds and categories are public to them,
+and they spend 0.1 more for bins. Their seconds are of one thread too. What they made is kept in FOLDER.
 
 C2ST and TSTR as in `tree_tables.py`. TVD: mean total variation distance to the test half over
 columns, numbers in 20 quantile bins of it. Seconds are of one thread, for fit and sampling. Writes
@@ -31,6 +36,7 @@ import numpy as np
 import pandas as pd
 import sklearn.ensemble  # noqa: F401  (so that its threads are known to threadpoolctl)
 from real_tables import RESULTS
+from suite import started, with_types
 from threadpoolctl import threadpool_limits
 from tree_tables import halves, two_sample, usefulness
 
@@ -41,6 +47,8 @@ from tabsynth.schema.infer import infer_schema
 
 TABLES = ("adult", "bank_marketing", "credit_default", "nist_acs_ma2019", "magic_gamma")
 MODELS = ("independent", "marginal", "autoregressive", "tvae")
+PEERS = ("mst", "aim")
+WORKER = Path(__file__).parent / "private_peer_worker.py"
 EPSILONS = (0.1, 0.5, 1.0, 3.0, 10.0, math.inf)
 DELTA = 1e-5
 FIGURE = Path(__file__).parents[1] / "docs" / "images" / "private_tables.svg"
@@ -114,18 +122,50 @@ def run(
     except PrivacyError as error:
         nothing = dict.fromkeys(("c2st", "tstr", "tvd", "cpu_s"), math.nan)
         return {**row, **nothing, "spent": "", "refused": str(error).splitlines()[0]}
-    seconds = time.process_time() - clock
+    seconds, ledger = time.process_time() - clock, synthesizer.ledger_
+    spent = round(ledger.epsilon(), 4) if ledger else ""
+    judged = scores(made, train, test, schema, target)
+    return {**row, **judged, "cpu_s": round(seconds, 1), "spent": spent, "refused": ""}
+
+
+def run_peer(
+    name: str, model: str, epsilon: float, seed: int, peer: str, folder: Path
+) -> dict[str, object]:
+    """Let a peer fit and draw, unless it has, and judge it."""
+    train, test, target = split(name)
+    source, stem = folder / f"{name}.train.parquet", folder / f"{name}.{model}.{epsilon:g}.{seed}"
+    made, figures = (Path(f"{stem}.{ending}") for ending in ("parquet", "json"))
+    if not figures.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        train.to_parquet(source)
+        budget = ["--epsilon", str(epsilon), "--delta", str(DELTA), "--seed", str(seed)]
+        found = started([peer, str(WORKER), model, str(source), str(made), *budget])
+        figures.write_text(json.dumps(found))
+    frame = with_types(pd.read_parquet(made)[list(train.columns)], train)
+    return {
+        "table": name,
+        "rows": len(train),
+        "columns": train.shape[1],
+        "model": model,
+        "epsilon": epsilon,
+        "seed": seed,
+        **scores(frame, train, test, infer_schema(train), target),
+        "cpu_s": json.loads(figures.read_text())["cpu_s"],
+        "spent": round(epsilon + 0.1, 4),
+        "refused": "",
+    }
+
+
+def scores(
+    made: pd.DataFrame, train: pd.DataFrame, test: pd.DataFrame, schema: Schema, target: str
+) -> dict[str, object]:
+    """Return C2ST, TSTR and TVD."""
     tables = analyse({"train": train, "synthetic": made, "holdout": test}, schema)
     ours, theirs = tables["synthetic"], tables["holdout"]
-    ledger = synthesizer.ledger_
     return {
-        **row,
         "c2st": round(two_sample(ours, theirs), 4),
         "tstr": round(usefulness(ours, theirs, target), 4),
         "tvd": round(distance(ours, theirs), 4),
-        "cpu_s": round(seconds, 1),
-        "spent": round(ledger.epsilon(), 4) if ledger else "",
-        "refused": "",
     }
 
 
@@ -137,8 +177,8 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
         out.writerows(rows)
     frame = pd.DataFrame(rows)
     keys = ["table", "model", "epsilon"]
-    scores = ["c2st", "tstr", "tvd", "cpu_s"]
-    means = frame.groupby(keys, sort=False)[scores].agg(["mean", "std"])
+    figures = ["c2st", "tstr", "tvd", "cpu_s"]
+    means = frame.groupby(keys, sort=False)[figures].agg(["mean", "std"])
     counts = frame.groupby(keys, sort=False).size()
     lines = [
         "| table | model | epsilon | fits | C2ST | TSTR | TVD | CPU s |",
@@ -149,7 +189,7 @@ def write(rows: list[dict[str, Any]], path: Path) -> None:
         cells = [
             f"{line[(score, 'mean')]:.3f}"
             + ("" if math.isnan(line[(score, "std")]) else f" ± {line[(score, 'std')]:.3f}")
-            for score in scores[:3]
+            for score in figures[:3]
         ]
         if math.isnan(line[("c2st", "mean")]):
             cells = ["refused: noise hides all values", "", ""]
@@ -171,7 +211,7 @@ def draw(path: Path) -> None:
     for column, table in enumerate(tables):
         for row, (score, title) in enumerate((("tstr", "TSTR"), ("c2st", "C2ST"))):
             at = axes[row, column]
-            for model in MODELS:
+            for model in (*MODELS, *PEERS):
                 some = frame[(frame["table"] == table) & (frame["model"] == model)]
                 if len(some):
                     found = some.groupby("epsilon")[score].agg(["mean", "std"])
@@ -200,6 +240,8 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[1, 2, 3])
     parser.add_argument("--set", nargs="*", default=[], help="hyper-parameters, NAME=VALUE")
     parser.add_argument("--add", action="store_true", help="keep what was measured before")
+    parser.add_argument("--peer", default="", help="Python that has dpmm installed")
+    parser.add_argument("--folder", type=Path, default=Path("peers"))
     parser.add_argument("--plot", action="store_true", help="only draw the figure")
     parser.add_argument("--output", default="private_tables")
     options = parser.parse_args()
@@ -217,7 +259,11 @@ def main() -> None:
         for name, model, epsilon, seed in product(
             names, options.models, options.epsilons, options.seeds
         ):
-            rows.append(run(name, model, epsilon, seed, given))
+            if model in PEERS:
+                peer = options.peer, options.folder
+                rows.append(run_peer(name, model, epsilon, seed, *peer))
+            else:
+                rows.append(run(name, model, epsilon, seed, given))
             print(json.dumps(rows[-1]), flush=True)
             write(rows, path)
 
