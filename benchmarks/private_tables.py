@@ -13,7 +13,8 @@ the target are declared, bounds are not. delta is 1e-5. An epsilon of inf is a f
 Where noise hides all values of a column a fit is refused, which is written down.
 
 `mst` and `aim` are those of dpmm 0.1.9 in ENVIRONMENT: bounds and categories are public to them,
-and they spend 0.1 more for bins. Their seconds are of one thread too. What they made is kept in FOLDER.
+and they spend 0.1 more for bins. Their seconds are of one thread too. What they made is kept in
+FOLDER.
 
 C2ST and TSTR as in `tree_tables.py`. TVD: mean total variation distance to the test half over
 columns, numbers in 20 quantile bins of it. Seconds are of one thread, for fit and sampling. Writes

@@ -115,7 +115,8 @@ class Tree(Model):
     Columns are learnt one after another, each by trees that ask about the columns before it; a row
     is made by sending it through the trees and drawing each column from the leaf it comes to. A
     last step draws several such rows for each one made and takes the one that boosted trees, which
-    were taught to tell drawn rows from real ones, hold for the most real.
+    were taught to tell drawn rows from real ones, hold for the most real. Then targets are drawn
+    again, told by all other columns.
 
     Five things keep single rows from showing. Values that few rows share are drawn anew within a
     cell of several rows. Splits that explain no more than the best of many splits of noise would
@@ -153,8 +154,10 @@ class Tree(Model):
 
     def estimate(self, n_rows: int, n_columns: int) -> float:
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
-        asked = self.parameters.asked(n_rows, n_columns)
-        return super().estimate(n_rows, n_columns) + 0.25e-6 * asked
+        own = self.parameters
+        redrawn = len(own.targets) * n_rows * n_columns if own.guesses else 0
+        asked = own.asked(n_rows, n_columns)
+        return super().estimate(n_rows, n_columns) + 0.25e-6 * asked + 1e-5 * redrawn
 
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
         """Grow the trees of each block, then the critic.
