@@ -30,6 +30,8 @@ CHUNK = 1 << 15
 FEWEST_TREES, MOST_TREES = 5, 10
 TREE_ROWS = 150_000
 """Rows of all trees of a column together, where trees are not given and rows allow."""
+MOST_GROWN = 60_000
+"""Most rows that a tree of several is grown on; its leaves hold all rows."""
 FOR_CHOICE = 5_000
 """Rows on which the predictors of each block are chosen, where there are more than are taken."""
 FOR_CRITIC = 50_000
@@ -51,7 +53,8 @@ class TreeParameters(HyperParameters):
         Trees of each column, one of which is drawn for each row; None takes 5 to 10, the more the
         fewer rows there are.
     share : float
-        Share of the rows that each of several trees is grown on; its leaves hold all rows.
+        Share of the rows that each of several trees is grown on, at most 60,000 of them; its leaves
+        hold all rows.
     penalty : float
         What a split must explain to stay, in variances of what is left unexplained. Smaller values
         keep more of the table, and more of single rows.
@@ -76,7 +79,7 @@ class TreeParameters(HyperParameters):
     penalty: float = 6.0
     floor: int = 5
     predictors: int = 30
-    rounds: int = 100
+    rounds: int = 300
     candidates: int = 6
     guesses: int = 300
 
@@ -94,7 +97,11 @@ class TreeParameters(HyperParameters):
     def asked(self, n_rows: int, n_columns: int) -> float:
         """Return how many cells the trees of all columns ask about together."""
         before = np.minimum(np.arange(n_columns), self.predictors).sum()
-        return float(self.count(n_rows) * self.share * n_rows * before)
+        return float(self.count(n_rows) * self.grown_on(n_rows) * before)
+
+    def grown_on(self, n_rows: int) -> int:
+        """Return on how many rows each tree is grown."""
+        return max(1, min(round(self.share * n_rows), MOST_GROWN))
 
     def count(self, n_rows: int) -> int:
         """Return how many trees each column gets in a table of `n_rows` rows."""
@@ -194,7 +201,7 @@ class Tree(Model):
             targets = targets_of(block, codes, columns[index], columns[before])
             rng = streams.numpy(f"trees {index}")
             count = own.count(n) if len(before) else 1
-            size = n if count == 1 else max(1, round(own.share * n))
+            size = n if count == 1 else own.grown_on(n)
             samples = [np.sort(rng.permutation(n)[:size]) for _ in range(count)]
             self._alphabets[index], found[index] = alphabet, letters
             self._bags[index] = grow(
@@ -234,7 +241,7 @@ class Tree(Model):
                 others,
                 own.guesses,
                 own.count(n),
-                own.share,
+                own.grown_on(n),
                 growth,
                 rng,
             )

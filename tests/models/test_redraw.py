@@ -8,6 +8,7 @@ import pytest
 from tabsynth.encoding import Block, EncodedTable, Layout
 from tabsynth.models.tree import Tree, TreeParameters
 from tabsynth.models.trees.guess import FOLDS, Guess, _boosted, nodes_of, shares
+from tabsynth.models.trees.oblivious import BINS, binned, cuts_of
 from tabsynth.privacy.training import ExactTrainingData
 from tabsynth.random import Streams
 from tabsynth.testing import check_encoded, check_model
@@ -147,3 +148,30 @@ def test_targets_that_cannot_be_redrawn_stay_as_they_were(rng):
 @pytest.mark.parametrize("target", ["category", "modes", "rank"])
 def test_the_contract_holds_with_a_target(target):
     check_model(Tree, {"rounds": 5, "target": target})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.repeat(np.arange(100), 1 + np.arange(100) % 7),
+        np.concatenate([np.arange(500), np.repeat(np.arange(0, 500, 10), 40)]),
+        np.repeat(np.arange(70), 50),
+        np.where(np.arange(9_000) % 10 > 0, 0, np.arange(9_000)),
+        np.round(np.geomspace(1, 300, 10_000)),
+    ],
+)
+def test_bins_are_filled_evenly_and_frequent_values_have_their_own(values):
+    values = values.astype(np.float32)
+    cuts = cuts_of(values)
+    assert len(cuts) == BINS - 1
+    bins = binned(cuts[None], values[None])[0]
+    # Bins follow the order of the values, and equal values share one.
+    order = np.argsort(values, kind="stable")
+    assert (np.diff(bins[order].astype(int)) >= 0).all()
+    assert BINS // 2 <= len(np.unique(bins)) <= BINS
+    levels, counts = np.unique(values, return_counts=True)
+    top = levels[counts.argmax()]
+    if counts.max() > len(values) / 10:
+        assert (values[bins == bins[values == top][0]] == top).all()
+    in_bins = np.bincount(bins)
+    assert in_bins.max() <= max(counts.max(), 4 * len(values) / BINS)

@@ -19,6 +19,8 @@ LEAVES = 15
 """Most leaves of a tree."""
 RATE = 0.1
 """Share of each tree's step that is taken."""
+MOST_ROWS = 100_000
+"""Most rows that the trees of one part learn from."""
 PATIENCE = 10
 """Rounds that may make the guess of rows kept aside no better before growing ends."""
 
@@ -105,6 +107,8 @@ class Guess(Arrays):
         n_nodes = n_trees = 0
         for part in range(FOLDS):
             seen = np.flatnonzero(fold != part)
+            if len(seen) > MOST_ROWS:
+                seen = np.sort(rng.permutation(seen)[:MOST_ROWS])
             lines = [
                 scores_of(columns[block][seen].astype(np.int64), layout[block].size, targets[seen])
                 for block in predictors.tolist()

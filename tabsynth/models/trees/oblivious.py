@@ -144,21 +144,21 @@ def cuts_of(column: np.ndarray) -> np.ndarray:
     if len(values) <= BINS:
         cuts[: len(values) - 1] = values[:-1]
         return cuts
+    # A heavy value may cut the bin that it lies in into two, so there are bins for so many at most.
+    most = BINS // 3
+    largest = np.argsort(-counts, kind="stable")[:most]
     heavy = np.zeros(len(values), dtype=bool)
-    left = BINS
-    while left > BINS // 2:
-        found = ~heavy & (counts >= counts[~heavy].sum() / left)
-        if not found.any():
+    for place in largest.tolist():
+        if counts[place] * (BINS - heavy.sum()) < counts[~heavy].sum():
             break
-        heavy |= found
-        left = BINS - int(heavy.sum())
-    # A heavy value may cut the bin that it lies in into two.
+        heavy[place] = True
+    rest, left = int(counts[~heavy].sum()), BINS - int(heavy.sum())
     while True:
-        bin_of = (np.cumsum(np.where(heavy, 0, counts)) - 1) * left // counts[~heavy].sum()
+        bin_of = (np.cumsum(np.where(heavy, 0, counts)) - 1) * left // rest
         new = np.append(True, np.diff(bin_of) > 0) | heavy | np.append(False, heavy[:-1])
         if new.sum() <= BINS:
             break
-        left -= max(1, int(new.sum()) - BINS)
+        left -= 1
     ends = values[np.flatnonzero(new)[1:] - 1]
     cuts[: len(ends)] = ends
     return cuts

@@ -58,7 +58,7 @@ class Redraw:
         predictors: np.ndarray,
         rounds: int,
         count: int,
-        share: float,
+        size: int,
         growth: Growth,
         rng: np.random.Generator,
     ) -> Self | None:
@@ -79,8 +79,8 @@ class Redraw:
             Most rounds of boosting.
         count : int
             Trees of the bag.
-        share : float
-            Of the rows that each is grown on.
+        size : int
+            Rows that each is grown on, where there are several.
         growth : Growth
         rng : Generator
         """
@@ -109,8 +109,8 @@ class Redraw:
         if wanted is None:
             wide, asked, beside = _beside(layout, predictors, guesses)
             n = len(rows)
-            size = n if count == 1 else max(1, round(share * n))
-            samples = [np.sort(rng.permutation(n)[:size]) for _ in range(count)]
+            most = n if count == 1 else size
+            samples = [np.sort(rng.permutation(n)[:most]) for _ in range(count)]
             joined = np.concatenate([some, beside])
             bag = grow(wide, joined, asked, targets, letters[rows], alphabet, samples, rng, growth)
         return cls(block, guess, classes, bag)
