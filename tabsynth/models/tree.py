@@ -15,9 +15,10 @@ from tabsynth.models._order import order_blocks
 from tabsynth.models.base import HyperParameters, Model, ModelState, models
 from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.models.trees.bag import Bag
-from tabsynth.models.trees.critic import Critic
+from tabsynth.models.trees.critic import MOST_ROWS, Critic
 from tabsynth.models.trees.grow import Growth, grow, some_leaves
 from tabsynth.models.trees.inputs import column_of, targets_of
+from tabsynth.models.trees.oblivious import MOST_COLUMNS
 from tabsynth.models.trees.order import cells_of, most_telling
 from tabsynth.models.trees.redraw import Redraw
 from tabsynth.monitor import Monitor, Progress, ignore
@@ -163,8 +164,10 @@ class Tree(Model):
         """Return about how many seconds `fit` takes (see `Model.estimate`)."""
         own = self.parameters
         redrawn = len(own.targets) * n_rows * n_columns if own.guesses else 0
-        asked = own.asked(n_rows, n_columns)
-        return super().estimate(n_rows, n_columns) + 0.25e-6 * asked + 1e-5 * redrawn
+        seen = min(2 * n_rows, 2 * MOST_ROWS) * min(n_columns, MOST_COLUMNS)
+        grown = 0.25e-6 * own.asked(n_rows, n_columns)
+        judged = own.rounds * (2e-3 + 5e-8 * seen)
+        return super().estimate(n_rows, n_columns) + grown + judged + 1e-5 * redrawn
 
     def fit(self, data: TrainingData, streams: Streams, monitor: Monitor = ignore) -> Self:
         """Grow the trees of each block, then the critic.
