@@ -439,6 +439,18 @@ def test_bounds_that_noise_hides_have_to_be_declared_and_the_error_shows_no_valu
     assert "'gain'" in str(caught.value)
 
 
+def test_a_column_of_which_noise_shows_only_that_it_is_empty_comes_out_empty():
+    frame = clinic()
+    frame["gain"] = np.where(np.arange(len(frame)) < 8, 77.0, np.nan)
+    found, _, _ = buy(frame, clinic_schema(), seed=1)
+    back = found.codec.decode(found.table, Streams(2))
+    assert back["gain"].isna().all()
+    assert "declare minimum and maximum" in found.codec.schema["gain"].reason
+    assert not back["cost"].isna().all()
+    kept, _, _ = buy(frame, clinic_schema(gain={"minimum": 0, "maximum": 99}), seed=1)
+    assert not kept.codec.schema["gain"].reason
+
+
 def test_declared_categories_are_all_there_is_whatever_the_rows_hold():
     frame = clinic()
     schema = clinic_schema(ward={"categories": ["north", "moon"]})

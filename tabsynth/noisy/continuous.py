@@ -28,6 +28,9 @@ Type = TypeVar("Type", bound=ColumnType)
 
 POINTS = 16
 """Numbers that a cell is spread over."""
+HIDDEN = (
+    "noise hides its values, so all cells are missing; declare minimum and maximum to keep them"
+)
 _FLOOR = 2.0
 """Standard deviations of noise that the rows of an interval of a coding must exceed."""
 _SECOND = {"ns": 10**9, "us": 10**6, "ms": 10**3, "s": 1}
@@ -163,7 +166,8 @@ def buy_numbers(
     Raises
     ------
     PrivacyError
-        If noise hides all numbers, so that no bounds can be found.
+        If noise hides all numbers, so that no bounds can be found, and missing cells too. Where it
+        shows that cells are missing and no numbers, all cells are.
 
     Notes
     -----
@@ -183,11 +187,16 @@ def buy_numbers(
     else:
         what = f"bounds of column {name!r}"
         before = histogram.bounds(what, index, gaps, scale.whole, (low, high), rho[0], buyer)
-    if before is None:
+    bought_bounds = low is None or high is None
+    hidden = before is not None and bought_bounds and not before.counts.any()
+    if before is None or (hidden and not nullable):
         raise PrivacyError(
             f"Column {name!r}: noise hides all values, so that no bounds can be found. Declare "
             "minimum and maximum in the schema, or give a larger epsilon."
         )
+    if hidden:
+        # What noise lets one see is that cells are missing, so all of them are.
+        gaps = np.ones(len(gaps), dtype=bool)
     if not nullable and low is None:
         index, gaps = np.where(gaps, before.low[0], index), np.zeros(len(gaps), dtype=bool)
     index = np.clip(index, before.low[0], before.high[-1])
@@ -204,7 +213,10 @@ def buy_numbers(
         data = np.clip(data, numbers[0], numbers[-1])
     bought = Values(np.where(gaps, data.dtype.type(0), data), gaps)
     counts = _block_counts(codec, numbers, raw, cell, cells, nullable)
-    return Bought(_finished(type_, scale, nullable), codec, bought, counts)
+    finished = _finished(type_, scale, nullable)
+    if hidden:
+        finished = replace(finished, reason=HIDDEN)
+    return Bought(finished, codec, bought, counts)
 
 
 def _fitted(

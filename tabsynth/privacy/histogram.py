@@ -171,7 +171,8 @@ def bounds(
     Returns
     -------
     Cells or None
-        None where noise hides all rows.
+        None where noise hides all rows. Where it hides all numbers, but not that cells are missing,
+        a single cell that holds nothing.
 
     References
     ----------
@@ -184,7 +185,10 @@ def bounds(
     least = sigma * -_NORMAL.inv_cdf(FALSE_POSITIVES / len(low))
     passing = np.flatnonzero(noisy[:-1] >= least)
     if not len(passing):
-        return None
+        if noisy[-1] < least:
+            return None
+        nothing = np.zeros(1)
+        return Cells(nothing, nothing, np.zeros(1, dtype=np.int64), int(noisy[-1]), sigma, whole)
     first, last = int(passing[0]), int(passing[-1])
     lower, upper = low[first], high[last]
     if limits[0] is not None:

@@ -117,13 +117,24 @@ def test_bounds_that_are_declared_are_kept():
     assert found.high[-1] == 127
 
 
-def test_no_bounds_are_found_where_there_are_no_numbers():
-    missing = np.ones(1000, dtype=bool)
+@pytest.mark.parametrize("rows", [0, 20])
+def test_no_bounds_are_found_where_noise_hides_all_rows(rows):
     for seed in range(50):
         some = histogram.bounds(
-            "bounds", np.zeros(1000), missing, True, (None, None), 0.005, buyer(seed)
+            "bounds", np.zeros(rows), none(rows), True, (None, None), 0.005, buyer(seed)
         )
         assert some is None
+
+
+def test_where_noise_shows_missing_cells_alone_there_is_one_cell_that_holds_nothing():
+    missing = np.ones(1000, dtype=bool)
+    missing[:3] = False
+    numbers = np.where(missing, 0.0, 777.0)
+    for seed in range(50):
+        some = histogram.bounds("b", numbers, missing, True, (None, None), 0.005, buyer(seed))
+        assert some.low.tolist() == some.high.tolist() == [0.0]
+        assert some.counts.tolist() == [0]
+        assert some.missing == pytest.approx(1000, abs=60)
 
 
 @given(
