@@ -76,7 +76,9 @@ def inputs(table: Table, without: str = "") -> tuple[np.ndarray, np.ndarray]:
         if feature.name != without:
             codes = table.codes[:, place]
             values = codes if feature.is_nominal else feature.numbers[codes]
-            columns.append(np.where(codes < 0, np.nan, values))
+            values = np.where(codes < 0, np.nan, values)
+            # Trees cannot bin a column without any value.
+            columns.append(np.zeros(len(values)) if np.isnan(values).all() else values)
             nominal.append(feature.is_nominal and len(feature.levels) <= 250)
     return np.stack(columns, axis=1), np.array(nominal)
 

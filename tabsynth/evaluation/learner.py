@@ -150,8 +150,10 @@ def boost(
         # Without it the leaves of rare classes grow without bound, and predictions are noise.
         settings["l2_regularization"] = 1.0
     trees = kind(**{**settings, **more})
+    # Trees cannot bin a column without any value; they ask nothing about a constant one.
+    empty = np.isnan(inputs).all(axis=0)
     with one_thread():
-        trees.fit(inputs, answers)
+        trees.fit(np.where(empty, 0.0, inputs) if empty.any() else inputs, answers)
     return predictor(trees, n_classes)
 
 

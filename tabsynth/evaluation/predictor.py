@@ -134,7 +134,8 @@ def _indicators(nominal: Sequence[bool], inputs: np.ndarray) -> Callable[[np.nda
 
 def scale_of(values: np.ndarray) -> tuple[float, float, float]:
     """Return unit, mean and standard deviation in that unit; the unit keeps squares finite."""
-    unit = max(float(np.abs(values).max(initial=0.0)), np.finfo(np.float64).tiny)
+    largest = float(np.abs(values).max(initial=0.0))
+    unit = max(largest, np.finfo(np.float64).tiny) if largest else 1.0
     values = values / unit
     spread = float(values.std()) if len(values) else 0.0
     return unit, float(values.mean()) if len(values) else 0.0, spread or 1.0

@@ -251,3 +251,13 @@ def test_boosted_trees_of_many_rare_classes_do_not_run_wild(data_dir, comparison
     score = TrainOnSynthetic("label").measure(compared)[0]
     # Without a penalty on the leaves of rare classes this is no better than guessing.
     assert score.value > 0.85
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("column", ["b", "town"])
+def test_a_column_that_is_empty_in_synthetic_rows_alone_is_no_failure(trio, comparison, column):
+    train, synthetic, holdout = trio
+    emptied = comparison(train, synthetic.assign(**{column: np.nan}), holdout, SCHEMA, ("cost",))
+    for score in scores_of(emptied, "cost").values():
+        # What cost owes to the other columns is still learnt.
+        assert 0.3 < score.value < score.reference + 0.05
