@@ -116,6 +116,22 @@ def test_a_number_is_drawn_from_what_rows_guessed_alike_hold(rng):
     assert np.corrcoef(made[free, 1], made[free, 2])[0, 1] > 0.9
 
 
+def test_a_number_of_few_values_is_drawn_from_how_likely_each_is(rng):
+    a, b = rng.uniform(-1, 1, (2, N))
+    # The value in the middle stands apart from both others, which a mean cannot tell.
+    y = np.select([a * b > 0.3, a * b < -0.3], [0.0, 0.0], np.where(a > 0, -1.0, 1.0))
+    y[:3] = 0.5
+    table = numbers(np.stack([a, b, y], axis=1))
+    model = fitted(table, target="c")
+    assert len(model._redraws[0].classes) == 3
+    made = model.sample(N, Streams(1)).offsets
+    assert set(np.unique(made[:, 2])) <= {-1.0, 0.0, 0.5, 1.0}
+    apart = np.abs(made[:, 0] * made[:, 1]) > 0.35
+    assert np.mean(made[apart, 2] == 0) > 0.85
+    near = np.abs(made[:, 0] * made[:, 1]) < 0.2
+    assert np.mean((made[near, 2] < 0) == (made[near, 0] > 0)) > 0.9
+
+
 def test_rare_classes_and_missing_cells_keep_their_shares_and_their_rows(rng):
     columns = columns_of(rng)[:2]
     target = (columns[0] > 0).astype(np.int32)

@@ -13,7 +13,7 @@ from tabsynth.models.trees.alphabet import Alphabet
 from tabsynth.models.trees.bag import Bag
 from tabsynth.models.trees.grow import Growth, grow, some_leaves
 from tabsynth.models.trees.guess import FOLDS, Guess, shares
-from tabsynth.models.trees.inputs import MOST_CLASSES, targets_of
+from tabsynth.models.trees.inputs import MOST_CLASSES, column_of, targets_of
 
 FEWEST = 30
 """A class of fewer rows is not redrawn, and nothing is redrawn to it."""
@@ -25,10 +25,10 @@ class Redraw:
     """How one block is drawn again, given all others.
 
     Boosted trees guess it better than a few trees tell it, since they are many; what is drawn is
-    not the guess but what rows guessed alike hold. A category is drawn from how likely each is; a
-    number from the leaves of a bag that asks about the guess besides all else. Cells without a
-    value and rare categories stay as they were drawn, and nothing is redrawn to them, which leaves
-    their shares as they are.
+    not the guess but what rows guessed alike hold. A category, or one of few values that a number
+    can have, is drawn from how likely each is; any other number from the leaves of a bag that asks
+    about the guess besides all else. Cells without a value and rare categories stay as they were
+    drawn, and nothing is redrawn to them, which leaves their shares as they are.
 
     Attributes
     ----------
@@ -36,9 +36,9 @@ class Redraw:
         Which one.
     guess : Guess
     classes : ndarray of int32
-        The codes that are redrawn, of a nominal block.
+        The letters that are redrawn, where each is drawn from how likely it is.
     bag : Bag or None
-        Of a block that is none.
+        What numbers are drawn from otherwise.
     """
 
     block: int
@@ -85,23 +85,27 @@ class Redraw:
         rng : Generator
         """
         own = layout[block]
-        classes = np.zeros(0, dtype=np.int32)
-        if own.is_nominal:
-            counts = np.bincount(codes, minlength=own.size)
-            classes = np.flatnonzero(counts >= FEWEST).astype(np.int32)
-            if not 2 <= len(classes) <= MOST_CLASSES:
-                return None
-            rows = np.flatnonzero(np.isin(codes, classes))
+        absent = np.zeros(len(alphabet), dtype=bool)
+        if own.missing is not None and not own.is_nominal:
+            absent = alphabet.code == own.missing
+        exact = alphabet.low == alphabet.high
+        frequent = np.bincount(letters, minlength=len(alphabet)) >= FEWEST
+        classes = np.flatnonzero(frequent & exact & ~absent).astype(np.int32)
+        few = 2 <= len(classes) <= MOST_CLASSES and bool((exact | absent).all())
+        if few:
+            rows = np.flatnonzero(np.isin(letters, classes))
+            wanted = np.searchsorted(classes, letters[rows])
+            targets = np.eye(len(classes))[wanted]
+        elif own.is_nominal:
+            return None
         else:
-            known = np.ones(len(codes), dtype=bool)
-            if own.missing is not None:
-                known = codes != own.missing
-            rows = np.flatnonzero(known)
+            classes, wanted = classes[:0], None
+            rows = np.flatnonzero(~absent[letters])
             if len(rows) < FEWEST or np.ptp(columns[block][rows]) == 0:
                 return None
-        some, codes = columns[:, rows], codes[rows]
-        targets = targets_of(own, codes, some[block], some[predictors])
-        wanted = np.searchsorted(classes, codes) if own.is_nominal else None
+            some = columns[:, rows]
+            targets = targets_of(own, codes[rows], some[block], some[predictors])
+        some = columns[:, rows]
         guess, guesses = Guess.fit(
             layout, some, predictors, targets, wanted, rounds, growth.leaf, rng
         )
@@ -141,9 +145,11 @@ class Redraw:
         codes : ndarray of int32
         offsets : ndarray of float32
         """
-        own = layout[self.block]
+        own, shown = layout[self.block], columns[self.block]
         if self.bag is None:
-            rows = np.flatnonzero(np.isin(codes, self.classes))
+            letters = alphabet.code[self.classes], alphabet.low[self.classes]
+            values = column_of(own, letters[0], letters[1] if own.has_offset else None)
+            rows = np.flatnonzero(np.isin(shown, values))
         else:
             rows = np.flatnonzero(codes != (-1 if own.missing is None else own.missing))
         some = columns[:, rows]
@@ -151,8 +157,8 @@ class Redraw:
         if self.bag is None:
             upto = np.cumsum(shares(guesses), axis=1)
             place = (rng.random((len(rows), 1)) * upto[:, -1:] >= upto).sum(axis=1)
-            chosen = self.classes[np.minimum(place, len(self.classes) - 1)]
-            return rows, chosen, np.zeros(len(rows), dtype=np.float32)
+            place = np.minimum(place, len(self.classes) - 1)
+            return rows, letters[0][place], letters[1][place]
         wide, _, beside = _beside(layout, self.guess.predictors, guesses)
         joined, bag = np.concatenate([some, beside]), self.bag
         return rows, *alphabet.read(bag.draw(some_leaves(wide, joined, bag, rng), rng))
