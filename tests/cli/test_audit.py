@@ -144,6 +144,11 @@ def alive(group):
     return True
 
 
+def heed_interrupts():
+    """Heed interrupts as in a terminal, though tests run in the background may ignore them."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal to a group of processes")
 @pytest.mark.slow
 def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(run, table, tmp_path):
@@ -154,6 +159,7 @@ def test_an_interrupt_keeps_what_is_done_and_says_how_to_go_on(run, table, tmp_p
         [sys.executable, "-c", "from tabsynth.cli.main import main; main()", *call],
         stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 120
     while len(list(state.glob("multi-run/run-*.json"))) < 3 and time.monotonic() < deadline:
