@@ -58,15 +58,16 @@ def test_what_is_read_off_boosted_trees_predicts_as_they_do(rng, n_classes):
     raw = np.tile(base, (N, 1))
     for place, tree in enumerate(nodes):
         one = Guess(
-            np.arange(3),
-            *(np.zeros((FOLDS, 0)),) * 2,
-            np.zeros(FOLDS),
-            np.array([0]),
-            np.where(tree["is_leaf"], -1, tree["feature_idx"]),
-            tree["num_threshold"],
-            tree["left"],
-            tree["right"],
-            tree["value"],
+            roots=np.array([0]),
+            feature=np.where(tree["is_leaf"], -1, tree["feature_idx"]),
+            threshold=tree["num_threshold"],
+            left=tree["left"],
+            right=tree["right"],
+            predictors=np.arange(3),
+            scores=np.zeros((FOLDS, 0)),
+            base=np.zeros((FOLDS, 0)),
+            ends=np.zeros(FOLDS),
+            value=tree["value"],
         )
         raw[:, place % len(base)] += one.added(0, inputs)
     if not n_classes:

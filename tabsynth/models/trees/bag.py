@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from tabsynth.models.trees.alphabet import Alphabet
-from tabsynth.models.trees.arrays import Arrays
+from tabsynth.models.trees.arrays import Questions
 
 COMMON = 0.05
 """A letter that this share of all rows has stands for itself in every leaf."""
 
 
 @dataclass(frozen=True, eq=False)
-class Bag(Arrays):
+class Bag(Questions):
     """Trees that give each row a leaf, and what the leaves hold.
 
     Attributes
@@ -40,11 +40,6 @@ class Bag(Arrays):
     """
 
     predictors: np.ndarray
-    roots: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
     scores: np.ndarray
     starts: np.ndarray
     ends: np.ndarray
@@ -59,17 +54,8 @@ class Bag(Arrays):
         tree : int
         inputs : ndarray of float32, shape (n_rows, n_predictors)
         """
-        node = np.full(len(inputs), self.roots[tree], dtype=np.int32)
-        rows = np.arange(len(inputs))
-        while True:
-            feature = self.feature[node[rows]]
-            inner = feature >= 0
-            rows, feature = rows[inner], feature[inner]
-            if not len(rows):
-                return self.left[node]
-            here = node[rows]
-            below = inputs[rows, feature] <= self.threshold[here]
-            node[rows] = np.where(below, self.left[here], self.right[here])
+        found: np.ndarray = self.left[self.reached(tree, inputs)]
+        return found
 
     def draw(self, leaves: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw a place of the alphabet from each of `leaves`."""

@@ -17,7 +17,7 @@ MOST_ROWS = 6_000
 
 @dataclass(frozen=True, eq=False)
 class Critic(Oblivious):
-    """Oblivious trees whose one output is the logarithm of the odds of being real."""
+    """Oblivious trees that add up to the logarithm of the odds of being real."""
 
     @classmethod
     def fit(
@@ -47,7 +47,7 @@ class Critic(Oblivious):
         label = np.arange(n) < n_real
         prior = np.where(label, 0.5 * n / n_real, 0.5 * n / (n - n_real))
         logit = np.zeros(n)
-        critic = cls.empty(cuts, rounds, 1)
+        critic = cls.empty(cuts, rounds)
         varying = np.flatnonzero(np.ptp(bins, axis=1) > 0)
         if not len(varying):
             return critic
@@ -63,12 +63,11 @@ class Critic(Oblivious):
             share = 1.0 / (1.0 + np.exp(-logit[rows]))
             gradient = (label[rows] - share) * prior[rows]
             weight = share * (1 - share) * prior[rows]
-            critic.grow(tree, columns, nominal, bins[:, rows], gradient[:, None], weight[:, None])
-            logit += critic.values[tree, :, 0][critic.leaves(tree, bins)]
+            critic.grow(tree, columns, nominal, bins[:, rows], gradient, weight)
+            logit += critic.values[tree][critic.leaves(tree, bins)]
         monitor(Progress("growing the critic", rounds, rounds))
         return critic
 
     def score(self, columns: np.ndarray) -> np.ndarray:
         """Return the logarithm of the odds of being real, float64 of shape (n_rows,)."""
-        odds: np.ndarray = self.outputs(columns)[:, 0]
-        return odds
+        return self.outputs(columns)

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 
 from tabsynth.encoding.layout import Layout
-from tabsynth.models.trees.arrays import Arrays
+from tabsynth.models.trees.arrays import Questions
 from tabsynth.models.trees.grow import inputs_of
 from tabsynth.models.trees.inputs import scores_of
 
@@ -26,7 +26,7 @@ PATIENCE = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Guess(Arrays):
+class Guess(Questions):
     """Boosted trees, one set for each part of the rows, learnt from the other parts.
 
     So a row is always guessed by trees that have not seen it, and guesses of rows learnt from are
@@ -58,11 +58,6 @@ class Guess(Arrays):
     scores: np.ndarray
     base: np.ndarray
     ends: np.ndarray
-    roots: np.ndarray
-    feature: np.ndarray
-    threshold: np.ndarray
-    left: np.ndarray
-    right: np.ndarray
     value: np.ndarray
 
     @classmethod
@@ -165,17 +160,8 @@ class Guess(Arrays):
 
     def added(self, tree: int, inputs: np.ndarray) -> np.ndarray:
         """Return what one tree adds to the guess of each row."""
-        node = np.full(len(inputs), self.roots[tree], dtype=np.int32)
-        rows = np.arange(len(inputs))
-        while True:
-            feature = self.feature[node[rows]]
-            inner = feature >= 0
-            rows, feature = rows[inner], feature[inner]
-            if not len(rows):
-                return self.value[node]
-            here = node[rows]
-            below = inputs[rows, feature] <= self.threshold[here]
-            node[rows] = np.where(below, self.left[here], self.right[here])
+        found: np.ndarray = self.value[self.reached(tree, inputs)]
+        return found
 
 
 def shares(logits: np.ndarray) -> np.ndarray:

@@ -33,8 +33,8 @@ class Oblivious(Arrays):
         What each question is about.
     equal : ndarray of bool, shape (n_trees, depth)
         Whether it asks for this very bin; else, for one beyond it.
-    values : ndarray of float32, shape (n_trees, 2**depth, n_outputs)
-        What the answers add to each output.
+    values : ndarray of float32, shape (n_trees, 2**depth)
+        What the answers add.
     """
 
     cuts: np.ndarray
@@ -44,20 +44,15 @@ class Oblivious(Arrays):
     values: np.ndarray
 
     @classmethod
-    def empty(cls, cuts: np.ndarray, rounds: int, n_outputs: int) -> Self:
+    def empty(cls, cuts: np.ndarray, rounds: int) -> Self:
         """Return `rounds` trees that add nothing."""
         return cls(
             cuts,
             np.zeros((rounds, DEPTH), dtype=np.int32),
             np.zeros((rounds, DEPTH), dtype=np.int32),
             np.zeros((rounds, DEPTH), dtype=bool),
-            np.zeros((rounds, 1 << DEPTH, n_outputs), dtype=np.float32),
+            np.zeros((rounds, 1 << DEPTH), dtype=np.float32),
         )
-
-    def first(self, rounds: int) -> Self:
-        """Return the first trees alone."""
-        parts = (self.column, self.bin, self.equal, self.values)
-        return type(self)(self.cuts, *(part[:rounds] for part in parts))
 
     def grow(
         self,
@@ -78,13 +73,12 @@ class Oblivious(Arrays):
         nominal : ndarray of bool, shape (n_columns,)
             Which columns are asked for a single bin.
         bins : ndarray of uint8, shape (n_columns, n_rows)
-        gradient, weight : ndarray of float64, shape (n_rows, n_outputs)
+        gradient, weight : ndarray of float64, shape (n_rows,)
         """
         some = bins[columns].astype(np.int64)
         many = len(columns)
         keys = some + BINS * np.arange(many)[:, None]
-        parts = [np.tile(part, many) for both in (gradient.T, weight.T) for part in both]
-        half = len(parts) // 2
+        parts = [np.tile(part, many) for part in (gradient, weight)]
         picked = nominal[columns][None, :, None]
         leaf = np.zeros(some.shape[1], dtype=np.int64)
         for level in range(DEPTH):
@@ -92,24 +86,21 @@ class Oblivious(Arrays):
             shape = (1 << level, many, BINS)
             size = (1 << level) * many * BINS
             sums = [np.bincount(place, part, minlength=size).reshape(shape) for part in parts]
+            inside = [np.where(picked, part, np.cumsum(part, axis=2)) for part in sums]
+            beyond = [
+                part.sum(axis=2, keepdims=True) - some_part
+                for part, some_part in zip(sums, inside, strict=True)
+            ]
             gain = np.zeros(shape[1:])
-            for up, down in zip(sums[:half], sums[half:], strict=True):
-                inside = [np.where(picked, part, np.cumsum(part, axis=2)) for part in (up, down)]
-                whole = [part.sum(axis=2, keepdims=True) for part in (up, down)]
-                beyond = [total - part for total, part in zip(whole, inside, strict=True)]
-                for first, second in (inside, beyond):
-                    gain += (first**2 / (np.maximum(second, 0.0) + RIDGE)).sum(axis=0)
+            for first, second in (inside, beyond):
+                gain += (first**2 / (np.maximum(second, 0.0) + RIDGE)).sum(axis=0)
             chosen, cut = np.unravel_index(int(gain.argmax()), gain.shape)
             self.column[tree, level], self.bin[tree, level] = columns[chosen], cut
             self.equal[tree, level] = nominal[columns[chosen]]
             answer = some[chosen] == cut if self.equal[tree, level] else some[chosen] > cut
             leaf |= answer.astype(np.int64) << level
-        for output in range(half):
-            up, down = (
-                np.bincount(leaf, part[:, output], minlength=1 << DEPTH)
-                for part in (gradient, weight)
-            )
-            self.values[tree, :, output] = RATE * up / (down + RIDGE)
+        up, down = (np.bincount(leaf, part, minlength=1 << DEPTH) for part in (gradient, weight))
+        self.values[tree] = RATE * up / (down + RIDGE)
 
     def leaves(self, tree: int, bins: np.ndarray) -> np.ndarray:
         """Return the leaf of each row in one tree."""
@@ -121,14 +112,14 @@ class Oblivious(Arrays):
         return leaf
 
     def outputs(self, columns: np.ndarray) -> np.ndarray:
-        """Return what all trees add together, float64 of shape (n_rows, n_outputs).
+        """Return what all trees add together, float64 of shape (n_rows,).
 
         Parameters
         ----------
         columns : ndarray of float32, shape (n_columns, n_rows)
         """
         bins = binned(self.cuts, columns)
-        added = np.zeros((columns.shape[1], self.values.shape[2]))
+        added = np.zeros(columns.shape[1])
         for tree in range(len(self.values)):
             added += self.values[tree][self.leaves(tree, bins)]
         return added
